@@ -1,0 +1,1 @@
+"""rnn_calc: the calculator for recurrent networks."""

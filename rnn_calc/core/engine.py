@@ -1,0 +1,370 @@
+"""A cell's equations made into NumPy: the forward pass over a sequence, and its transposed derivative.
+
+Arrays are time first: (T, n) for one sequence, (T, B, n) for a batch. What does not depend on the state is computed
+for all T at once; only the recurrence itself is stepped, each step writing into memory that was allocated once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+
+from rnn_calc.core.equations import (
+    Apply,
+    Equation,
+    Expression,
+    Hadamard,
+    Parameter,
+    Product,
+    Sum,
+    Vector,
+    axis_of,
+    operands,
+    walk,
+)
+from rnn_calc.core.network import Network
+from rnn_calc.core.weights import Array, Weights
+
+# An operand of the step loop: one array a step.
+Rows = Iterable[Array]
+
+# Products over all steps are made in slabs of exactly this many rows (the last one padded), because BLAS may round a
+# row differently in a product of another height. So a sequence that is cut and resumed gives the same bits.
+_SLAB = 128
+
+# The step loop works through this many steps at a time, so that its scratch memory stays in the cache.
+_BLOCK = 4 * _SLAB
+
+_CACHE_LINE = 64
+
+
+@dataclass(frozen=True)
+class Elementwise:
+    """An elementwise function: as in-place NumPy calls `out ← f(in)`, and its derivative, exact where f saturates."""
+
+    calls: tuple[tuple[Callable[..., Any], tuple[Array, ...]], ...]
+    slope: Callable[[Array], Array]
+
+
+def _constant(value: float) -> Array:
+    return np.array(value)
+
+
+def _tanh_slope(z: Array) -> Array:
+    # 1 − tanh² cancels for |z| > 9; this form keeps every digit.
+    e = np.exp(-2 * np.abs(z))
+    return 4 * e / (1 + e) ** 2
+
+
+def _sigmoid_slope(z: Array) -> Array:
+    e = np.exp(-np.abs(z))
+    return e / (1 + e) ** 2
+
+
+ELEMENTWISE = {
+    "tanh": Elementwise(((np.tanh, ()),), _tanh_slope),
+    "relu": Elementwise(((np.maximum, (_constant(0.0),)),), lambda z: (z > 0).astype(np.float64)),
+    # 1 / (1 + exp(−z)), each call in place; exp may overflow to infinity, whose reciprocal is the right 0.
+    "sigmoid": Elementwise(
+        ((np.negative, ()), (np.exp, ()), (np.add, (_constant(1.0),)), (np.reciprocal, ())), _sigmoid_slope
+    ),
+    "identity": Elementwise(((np.positive, ()),), np.ones_like),
+}
+
+
+def apply_function(function: str, z: Array) -> Array:
+    """The elementwise function of an array, as a new array."""
+    value = z
+    for call, extra in ELEMENTWISE[function].calls:
+        value = call(value, *extra)
+    return value
+
+
+def bulk_product(matrix: Array, rows: Array) -> Array:
+    """`matrix @ row` for every row of `rows` (…, n), bit for bit the same however the rows are grouped."""
+    flat = np.ascontiguousarray(rows).reshape(-1, rows.shape[-1])
+    out = np.empty((len(flat), len(matrix)))
+    transposed = matrix.T
+    full = len(flat) - len(flat) % _SLAB
+    for start in range(0, full, _SLAB):
+        np.matmul(flat[start : start + _SLAB], transposed, out=out[start : start + _SLAB])
+    if full < len(flat):
+        last = np.zeros((_SLAB, flat.shape[1]))
+        last[: len(flat) - full] = flat[full:]
+        out[full:] = (last @ transposed)[: len(flat) - full]
+    return out.reshape(*rows.shape[:-1], len(matrix))
+
+
+def _column_order(matrix: Array) -> Array:
+    """A copy of `matrix` in column order whose first entry lies on a cache line."""
+    memory = np.empty(matrix.nbytes + _CACHE_LINE, dtype=np.uint8)
+    start = -memory.ctypes.data % _CACHE_LINE
+    transposed: Array = memory[start : start + matrix.nbytes].view(np.float64).reshape(matrix.shape[::-1])
+    transposed[:] = matrix.T
+    return transposed.T
+
+
+@dataclass(frozen=True)
+class Values:
+    """What every equation gave at every step: `now[name][t]`, and the states before each step in `previous`."""
+
+    now: dict[str, Array]
+    previous: dict[str, Array]
+
+    def of(self, vector: Vector) -> Array:
+        """The values of a vector over all steps."""
+        return (self.previous if vector.previous else self.now)[vector.name]
+
+    def block(self, steps: slice) -> Values:
+        """The values of some of the steps, as views."""
+        return Values(
+            {name: array[steps] for name, array in self.now.items()},
+            {name: array[steps] for name, array in self.previous.items()},
+        )
+
+
+def evaluate(expression: Expression, values: Values, weights: Weights) -> Array:
+    """The value of `expression` at every step at once, from values that are already known."""
+    match expression:
+        case Vector():
+            return values.of(expression)
+        case Parameter(name=name):
+            return weights[name]
+        case Product(matrix, vector):
+            return bulk_product(weights[matrix.name], evaluate(vector, values, weights))
+        case Sum(terms):
+            total = evaluate(terms[0], values, weights)
+            for term in terms[1:]:
+                total = total + evaluate(term, values, weights)
+            return total
+        case Hadamard(left, right):
+            return evaluate(left, values, weights) * evaluate(right, values, weights)
+        case Apply(function, argument):
+            return apply_function(function, evaluate(argument, values, weights))
+        case _:
+            raise AssertionError(f"unresolved expression: {expression}")
+
+
+class Engine:
+    """A network and its weights, compiled: `run` goes forward, `linearize` gives the transposed derivative."""
+
+    def __init__(self, network: Network, weights: Weights) -> None:
+        self.network = network
+        self.weights = weights
+        self._columns: dict[str, Array] = {}
+        self._stateful = _stateful_names(network.equations)
+        needed = _needed_for_state(network)
+        self._before = [e for e in network.equations if e.name not in self._stateful]
+        self._loop = [e for e in network.equations if e.name in self._stateful and e.name in needed]
+        self._after = [e for e in network.equations if e.name in self._stateful and e.name not in needed]
+
+    def run(self, x: Array, initial: Mapping[str, Array]) -> Values:
+        """Every value of every step for inputs `x` (T, d_in) or (T, B, d_in), from the `initial` states.
+
+        Shapes: each result is (T, n) or (T, B, n).
+        """
+        T, batch = x.shape[0], x.shape[1:-1]
+        now: dict[str, Array] = {"x": x}
+        history = {}
+        for name in self.network.cell.state:
+            history[name] = np.empty((T + 1, *batch, self.network.d_h))
+            history[name][0] = initial[name]
+            now[name] = history[name][1:]
+        values = Values(now, {name: states[:-1] for name, states in history.items()})
+        with np.errstate(over="ignore", invalid="ignore"):
+            for equation in self._before:
+                now[equation.name] = evaluate(equation.expression, values, self.weights)
+            for equation in self._loop:
+                width = self.network.sizes[axis_of(equation.expression)]
+                if equation.name not in now:
+                    now[equation.name] = np.empty((T, *batch, width))
+            for start in range(0, T, _BLOCK):
+                _StepLoop(self, values.block(slice(start, start + _BLOCK)), batch).run(self._loop)
+            for equation in self._after:
+                now[equation.name] = evaluate(equation.expression, values, self.weights)
+        return values
+
+    def columns(self, name: str) -> Array:
+        """The matrix of that name in column order and on a cache line: a quarter faster to multiply by a vector."""
+        if name not in self._columns:
+            self._columns[name] = _column_order(self.weights[name])
+        return self._columns[name]
+
+    def linearize(self, values: Values) -> Linearization:
+        """The derivative of every step at `values`, ready to be applied from the left."""
+        return Linearization(self, values)
+
+    def depends_on_state(self, expression: Expression) -> bool:
+        """Whether the previous state has any part in the expression."""
+        return any(
+            isinstance(node, Vector) and (node.previous or node.name in self._stateful)
+            for node in walk(expression)
+        )
+
+
+def _stateful_names(equations: Iterable[Equation]) -> frozenset[str]:
+    """The equations whose value depends on the previous state."""
+    found: set[str] = set()
+    for equation in equations:
+        vectors = [node for node in walk(equation.expression) if isinstance(node, Vector)]
+        if any(vector.previous or vector.name in found for vector in vectors):
+            found.add(equation.name)
+    return frozenset(found)
+
+
+def _needed_for_state(network: Network) -> frozenset[str]:
+    """The equations that the next state is made of; the others can be computed for all steps afterwards."""
+    needed = set(network.cell.state)
+    for equation in reversed(network.equations):
+        if equation.name in needed:
+            needed |= {
+                node.name
+                for node in walk(equation.expression)
+                if isinstance(node, Vector) and not node.previous
+            }
+    return frozenset(needed)
+
+
+class _StepLoop:
+    """The recurrence as a list of NumPy calls, each with one operand list a step.
+
+    `zip` over the `map`s runs the calls of a step in order and the steps in order, without any Python in between.
+    """
+
+    def __init__(self, engine: Engine, values: Values, batch: tuple[int, ...]) -> None:
+        self._engine = engine
+        self._values = values
+        self._batch = batch
+        self._calls: list[map[Any]] = []
+        self._rows: dict[Vector, list[Array]] = {}
+
+    def run(self, equations: Iterable[Equation]) -> None:
+        for equation in equations:
+            self._lower(equation.expression, self._operand(equation.vector))
+        deque(zip(*self._calls, strict=False), maxlen=0)
+
+    def _emit(self, function: Callable[..., Any], *columns: Rows) -> None:
+        self._calls.append(map(function, *columns))
+
+    def _scratch(self, expression: Expression) -> Rows:
+        return repeat(np.empty((*self._batch, self._engine.network.sizes[axis_of(expression)])))
+
+    def _operand(self, expression: Expression) -> Rows:
+        """Where the value of `expression` is found at each step, after emitting the calls that put it there."""
+        if isinstance(expression, Parameter):
+            return repeat(self._engine.weights[expression.name])
+        if isinstance(expression, Vector):
+            if expression not in self._rows:
+                self._rows[expression] = list(self._values.of(expression))
+            return self._rows[expression]
+        if not self._engine.depends_on_state(expression):
+            return self._every_step(evaluate(expression, self._values, self._engine.weights))
+        out = self._scratch(expression)
+        self._lower(expression, out)
+        return out
+
+    def _every_step(self, array: Array) -> Rows:
+        """An array that was computed for all steps, step by step; one that is the same at every step, repeated."""
+        return repeat(array) if array.ndim == 1 else list(array)
+
+    def _lower(self, expression: Expression, out: Rows) -> None:
+        """Emit the calls that put the value of a state-dependent expression into `out`."""
+        match expression:
+            case Product(matrix, vector):
+                self._emit_product(matrix.name, self._operand(vector), out)
+            case Sum(terms):
+                stepped = [term for term in terms if self._engine.depends_on_state(term)]
+                fixed = [term for term in terms if not self._engine.depends_on_state(term)]
+                self._lower(stepped[0], out)
+                for term in stepped[1:]:
+                    self._emit(np.add, out, self._operand(term), out)
+                if fixed:
+                    drive = evaluate(Sum(tuple(fixed)), self._values, self._engine.weights)
+                    self._emit(np.add, out, self._every_step(drive), out)
+            case Hadamard(left, right):
+                self._emit(np.multiply, self._operand(left), self._operand(right), out)
+            case Apply(function, argument):
+                source = self._operand(argument)
+                for call, extra in ELEMENTWISE[function].calls:
+                    self._emit(call, source, *map(repeat, extra), out)
+                    source = out
+            case _:
+                self._emit(np.copyto, out, self._operand(expression))
+
+    def _emit_product(self, matrix: str, vector: Rows, out: Rows) -> None:
+        columns = self._engine.columns(matrix)
+        if self._batch:
+            self._emit(np.dot, vector, repeat(columns.T), out)
+        else:
+            self._emit(columns.dot, vector, out)
+
+
+class Linearization:
+    """The derivative of every step of one run: ∂state_t/∂state_{t−1}, applied to a block of rows from the left."""
+
+    def __init__(self, engine: Engine, values: Values) -> None:
+        self._engine = engine
+        self._values = values
+        self._equations = engine._loop
+        self._slopes: dict[Apply, Array] = {}
+        self._factors: dict[Expression, Array] = {}
+        for equation in self._equations:
+            for node in walk(equation.expression):
+                self._prepare(node)
+
+    def _prepare(self, node: Expression) -> None:
+        """Keep what the derivative of `node` needs, for all steps at once."""
+        if not self._engine.depends_on_state(node):
+            return
+        if isinstance(node, Apply):
+            argument = evaluate(node.argument, self._values, self._engine.weights)
+            self._slopes[node] = ELEMENTWISE[node.function].slope(argument)
+        if isinstance(node, Hadamard):
+            for factor in operands(node):
+                self._factors[factor] = evaluate(factor, self._values, self._engine.weights)
+
+    def pull(self, t: int, cotangents: Mapping[str, Array]) -> dict[str, Array]:
+        """Rows `M` (r, d_h) for each state of step `t` (0-based), times ∂state_t/∂state_{t−1}.
+
+        Shapes: a block (r, d_h) for each state of the step before; states that nothing depends on are absent.
+        """
+        pending = dict(cotangents)
+        result: dict[str, Array] = {}
+        for equation in reversed(self._equations):
+            if equation.name in pending:
+                self._back(equation.expression, pending.pop(equation.name), t, pending, result)
+        return result
+
+    def _back(
+        self,
+        node: Expression,
+        rows: Array,
+        t: int,
+        pending: dict[str, Array],
+        result: dict[str, Array],
+    ) -> None:
+        if not self._engine.depends_on_state(node):
+            return
+        match node:
+            case Vector(name=name, previous=previous):
+                into = result if previous else pending
+                into[name] = into[name] + rows if name in into else rows
+            case Product(matrix, vector):
+                self._back(vector, rows @ self._engine.weights[matrix.name], t, pending, result)
+            case Sum(terms):
+                for term in terms:
+                    self._back(term, rows, t, pending, result)
+            case Hadamard(left, right):
+                self._back(left, rows * self._step(self._factors[right], t), t, pending, result)
+                self._back(right, rows * self._step(self._factors[left], t), t, pending, result)
+            case Apply(_, argument):
+                self._back(argument, rows * self._slopes[node][t], t, pending, result)
+
+    @staticmethod
+    def _step(array: Array, t: int) -> Array:
+        return array if array.ndim == 1 else np.asarray(array[t])

@@ -1,0 +1,203 @@
+"""Arrays for a network's parameters: drawn from a seed, taken from a convention's names, scaled, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_calc.core.conventions import Convention, shape_of, write_shape
+from rnn_calc.core.equations import Parameter
+from rnn_calc.core.errors import DataError, did_you_mean, listed, quoted
+from rnn_calc.core.memory import FLOAT64, require_memory
+from rnn_calc.core.network import Network
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Init:
+    """How missing parameters are drawn: the scheme, a factor on every matrix, and the seed."""
+
+    scheme: str = "gaussian"
+    gain: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """An array for every parameter of a network, under its canonical name and in the column reading.
+
+    `drawn` names the parameters that came from `init` and not from the user; `scaling` says how the recurrent matrix
+    was rescaled, if it was.
+    """
+
+    arrays: dict[str, Array]
+    drawn: tuple[str, ...] = ()
+    init: Init = Init()
+    scaling: str = ""
+
+    def __getitem__(self, name: str) -> Array:
+        return self.arrays[name]
+
+
+def _gaussian(rng: np.random.Generator, parameter: Parameter, shape: tuple[int, ...]) -> Array:
+    return rng.standard_normal(shape) / np.sqrt(shape[1]) if parameter.is_matrix else np.zeros(shape)
+
+
+def _xavier(rng: np.random.Generator, parameter: Parameter, shape: tuple[int, ...]) -> Array:
+    if not parameter.is_matrix:
+        return np.zeros(shape)
+    limit = np.sqrt(6 / (shape[0] + shape[1]))
+    return rng.uniform(-limit, limit, shape)
+
+
+def _orthogonal(rng: np.random.Generator, parameter: Parameter, shape: tuple[int, ...]) -> Array:
+    if not parameter.is_matrix:
+        return np.zeros(shape)
+    tall = rng.standard_normal((max(shape), min(shape)))
+    q, r = np.linalg.qr(tall)
+    q *= np.sign(np.diag(r))  # without this, Q is not uniform over the orthogonal matrices (Mezzadri 2007)
+    return np.ascontiguousarray(q if q.shape == shape else q.T)
+
+
+def _identity(rng: np.random.Generator, parameter: Parameter, shape: tuple[int, ...]) -> Array:
+    return np.eye(shape[0]) if parameter.role == "recurrent" else _gaussian(rng, parameter, shape)
+
+
+# What each scheme gives a parameter of a shape; "uniform" needs d_h and is made in `draw`.
+_SCHEMES: dict[str, Callable[[np.random.Generator, Parameter, tuple[int, ...]], Array]] = {
+    "gaussian": _gaussian,
+    "xavier": _xavier,
+    "orthogonal": _orthogonal,
+    "identity": _identity,
+}
+
+INITS = {
+    "gaussian": "matrices N(0, gain²/fan_in), biases 0",
+    "uniform": "everything U(−1/√d_h, 1/√d_h), as torch.nn.RNN does it; matrices times gain",
+    "xavier": "matrices U(−a, a) with a = gain·√(6/(fan_in + fan_out)), biases 0",
+    "orthogonal": "matrices with orthonormal rows or columns, times gain, biases 0",
+    "identity": "W_hh = gain·I, other matrices as gaussian, biases 0",
+}
+
+
+def draw(network: Network, init: Init) -> dict[str, Array]:
+    """An array for every parameter; one seed gives one parameter the same numbers whatever else the network has."""
+    if init.scheme not in INITS:
+        raise DataError(
+            f"There is no init {quoted(init.scheme)}; it must be {listed(INITS)}.{did_you_mean(init.scheme, INITS)}"
+        )
+    # A second bias comes last, so that every convention draws the same matrices from one seed.
+    ordered = sorted(network.parameters, key=lambda parameter: parameter.role == "recurrent_bias")
+    streams = np.random.SeedSequence(init.seed).spawn(len(ordered))
+    arrays = {}
+    for parameter, stream in zip(ordered, streams, strict=True):
+        rng = np.random.default_rng(stream)
+        shape = shape_of(parameter.axes, network.sizes)
+        if init.scheme == "uniform":
+            limit = 1 / np.sqrt(network.d_h)
+            array = rng.uniform(-limit, limit, shape)
+        else:
+            array = _SCHEMES[init.scheme](rng, parameter, shape)
+        arrays[parameter.name] = array * init.gain if parameter.is_matrix else array
+    return arrays
+
+
+def make_weights(
+    network: Network, given: Mapping[str, Array] | None = None, init: Init | None = None
+) -> Weights:
+    """Weights for `network`: the arrays in `given` (canonical names, column reading), the rest drawn by `init`.
+
+    Raises: TooLargeError before anything is allocated; DataError for an unknown scheme.
+    """
+    given = given or {}
+    init = init or Init()
+    count = sum(_size(network, parameter) for parameter in network.parameters)
+    require_memory(
+        2 * FLOAT64 * count, f"A network of {count:,} parameters", "`rnncalc params` counts it all the same."
+    )
+    missing = tuple(p.name for p in network.parameters if p.name not in given)
+    drawn = draw(network, init) if missing else {}
+    return Weights({**drawn, **given}, missing, init)
+
+
+def _size(network: Network, parameter: Parameter) -> int:
+    size = 1
+    for axis in parameter.axes:
+        size *= network.sizes[axis]
+    return size
+
+
+def read_arrays(network: Network, convention: Convention, named: Mapping[str, Array]) -> dict[str, Array]:
+    """Arrays named and oriented as `convention` does it, as canonical arrays in the column reading.
+
+    Raises: DataError for an unknown symbol (with the nearest one) or a wrong shape (with both shapes).
+    """
+    by_symbol = {convention.symbol(parameter): parameter for parameter in network.parameters}
+    arrays = {}
+    for symbol, array in named.items():
+        if symbol not in by_symbol:
+            raise DataError(
+                f"{quoted(symbol)} is no parameter of this network under the convention {convention.name}, "
+                f"which has {', '.join(by_symbol)}.{did_you_mean(symbol, by_symbol)}"
+            )
+        parameter = by_symbol[symbol]
+        arrays[parameter.name] = _oriented(network, convention, parameter, array)
+    return arrays
+
+
+def _oriented(network: Network, convention: Convention, parameter: Parameter, array: Array) -> Array:
+    axes = convention.stored_axes(parameter)
+    needs = shape_of(axes, network.sizes)
+    # Where vectors are written as n × 1, a flat list of n numbers says the same.
+    if array.shape != needs and not (axes[-1] == "1" and array.shape == needs[:1]):
+        names = f"({', '.join(map(convention.size, axes))}{',' if len(axes) == 1 else ''})"
+        problem = "It is transposed: give its transpose, or choose the convention that stores it so."
+        transposed = len(needs) == 2 and array.shape == needs[::-1]
+        raise DataError(
+            f"{convention.symbol(parameter)} has shape {write_shape(array.shape)}; the convention {convention.name} "
+            f"needs {names} = {write_shape(needs)}.{' ' + problem if transposed else ''}"
+        )
+    if not parameter.is_matrix:
+        return np.ascontiguousarray(array.reshape(needs[0]), dtype=np.float64)
+    return np.ascontiguousarray(array.T if convention.row_vectors else array, dtype=np.float64)
+
+
+def write_array(convention: Convention, parameter: Parameter, array: Array) -> Array:
+    """A canonical array as `convention` stores it: the inverse of `read_arrays` for one parameter."""
+    return array.T if convention.row_vectors and parameter.is_matrix else array
+
+
+def spectral_radius(matrix: Array) -> float:
+    """The largest modulus of an eigenvalue of a square matrix."""
+    return float(np.abs(np.linalg.eigvals(matrix)).max())
+
+
+def spectral_norm(matrix: Array) -> float:
+    """The largest singular value of a matrix."""
+    return float(np.linalg.norm(matrix, 2))
+
+
+SCALINGS: dict[str, tuple[str, Callable[[Array], float]]] = {
+    "spectral radius": ("ρ", spectral_radius),
+    "spectral norm": ("σ_max", spectral_norm),
+}
+
+
+def scale_recurrent(weights: Weights, measure: str, target: float) -> Weights:
+    """The same weights with W_hh rescaled so that its `measure`, a key of `SCALINGS`, is `target`.
+
+    Raises: DataError where W_hh measures 0, which no factor changes.
+    """
+    matrix = weights["W_hh"]
+    current = SCALINGS[measure][1](matrix)
+    # A nilpotent matrix has radius 0, but rounding in its eigenvalues shows about u^(1/n)·‖W‖.
+    if current == 0:
+        raise DataError(
+            f"W_hh has a {measure} of 0, so no factor can make it {target:g}; give other weights or another --init."
+        )
+    arrays = {**weights.arrays, "W_hh": matrix * (target / current)}
+    return replace(weights, arrays=arrays, scaling=f"W_hh scaled to {measure} {target:g}")
