@@ -85,9 +85,9 @@ def shape_of(axes: tuple[str, ...], sizes: Sizes) -> tuple[int, ...]:
 
 
 def write_shape(shape: tuple[int, ...], *, column_matrices: bool = False) -> str:
-    """A shape as it is read aloud: (3,), (3, 4), or 3 × 4 where vectors are written as columns."""
+    """A shape as it is read aloud: (3,), (3, 4), or (3×4) where vectors are written as columns."""
     if column_matrices:
-        return " × ".join(map(str, shape))
+        return f"({'×'.join(map(str, shape))})"
     return f"({shape[0]},)" if len(shape) == 1 else f"({', '.join(map(str, shape))})"
 
 

@@ -201,3 +201,16 @@ def scale_recurrent(weights: Weights, measure: str, target: float) -> Weights:
         )
     arrays = {**weights.arrays, "W_hh": matrix * (target / current)}
     return replace(weights, arrays=arrays, scaling=f"W_hh scaled to {measure} {target:g}")
+
+
+def fit_biases(network: Network, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Arrays read under one bias rule for a network under another: a second bias is added in, or set to zero."""
+    fitted = dict(arrays)
+    names = {parameter.name for parameter in network.parameters}
+    for parameter in network.parameters:
+        if parameter.role == "recurrent_bias" and parameter.name not in fitted and f"b_{parameter.gate}" in fitted:
+            fitted[parameter.name] = np.zeros(network.d_h)
+    for name in [name for name in fitted if name not in names]:
+        second, first = fitted.pop(name), "b_" + name.removeprefix("b_h")
+        fitted[first] = fitted[first] + second if first in fitted else second
+    return fitted

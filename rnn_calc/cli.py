@@ -1,0 +1,123 @@
+"""The command line: which commands there are, and the one place where errors become messages and exit statuses."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from rnn_calc.core.errors import RnnCalcError, did_you_mean, listed, printable, quoted
+
+# In the order in which help lists them; each is rnn_calc.commands.NAME, with dashes as underscores.
+COMMANDS = ("shapes", "params", "trace")
+
+_INTERRUPTED = 130
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class LazyGroup(TyperGroup):
+    """A group that imports a command's module when that command is called or listed, and no sooner."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Every command, in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name, built from its module."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"rnn_calc.commands.{cmd_name.replace('-', '_')}")
+        app = typer.Typer(rich_markup_mode=None, add_completion=False, context_settings=_CONTEXT)
+        app.command(name=cmd_name, context_settings=_CONTEXT)(module.command)
+        return typer.main.get_command(app)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As usual, but an unknown command is answered with the nearest one."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            from rnn_calc.core.errors import UsageError
+
+            raise UsageError(
+                f"There is no command {quoted(args[0])}; there are {', '.join(COMMANDS)}."
+                f"{did_you_mean(args[0], COMMANDS)}"
+            )
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=_CONTEXT,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"rnncalc {version('rnn-calc')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: typer.Context,
+    version: bool = typer.Option(  # noqa: ARG001, FBT001 - handled by its callback
+        False, "--version", help="Show the version.", callback=_show_version, is_eager=True
+    ),
+) -> None:
+    """The calculator for recurrent networks: shapes, counts, traces, and how gradients decay.
+
+    \b
+    rnncalc shapes                       every tensor of a 4/3/2 network
+    rnncalc trace --example cat-sat-here --explain
+    rnncalc gradient-decay --d-h 32 --spectral-radius 0.5,1,1.5
+    """
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit with its status: 0 done, 1 data or check, 2 usage, 130 interrupted."""
+    sys.exit(run(args))
+
+
+def run(args: list[str] | None = None) -> int:
+    """Run the command line; its exit status."""
+    try:
+        status = app(args, prog_name="rnncalc", standalone_mode=False)
+    except RnnCalcError as error:
+        if str(error):
+            _complain(str(error))
+        return error.exit_status
+    except typer.TyperException as error:
+        _complain(_describe_usage(error))
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        return _INTERRUPTED
+    return status if isinstance(status, int) else 0
+
+
+def _describe_usage(error: typer.TyperException) -> str:
+    """Typer's own complaint as one of ours: what is wrong, the nearest right thing, where to look."""
+    possibilities = getattr(error, "possibilities", None)
+    message = (error.message if possibilities else error.format_message()).rstrip(".") + "."
+    if possibilities:
+        message += f" Did you mean {listed(sorted(possibilities))}?"
+    context = getattr(error, "ctx", None)
+    return f"{message} `{context.command_path} -h` lists the options." if context else message
+
+
+def _complain(message: str) -> None:
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    text = printable(message, keep="\n")
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        from rnn_calc.show.format import to_ascii
+
+        text = to_ascii(text)
+    print(f"rnncalc: {text}", file=sys.stderr)

@@ -1,0 +1,163 @@
+"""The options that commands share, each described once, in groups that a command names as parameters."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+
+def _size(*names: str, text: str) -> Any:
+    return typer.Option(*names, help=text, metavar="N", show_default=False)
+
+
+def _text(*names: str, text: str, metavar: str = "TEXT") -> Any:
+    return typer.Option(*names, help=text, metavar=metavar, show_default=False)
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """Which network: its sizes, its cell, whose convention, and the file it comes from."""
+
+    d_in: Annotated[int | None, _size("--d-in", "-i", text="Width of an input vector. [4]")] = None
+    d_h: Annotated[int | None, _size("--d-h", "-H", text="Number of hidden units. [3]")] = None
+    d_out: Annotated[int | None, _size("--d-out", "-o", text="Width of an output; 0: no readout. [2]")] = None
+    cell: Annotated[str | None, _text("--cell", text="The recurrent cell: rnn. [rnn]", metavar="NAME")] = None
+    activation: Annotated[
+        str | None, _text("--activation", "-a", text="tanh, relu, sigmoid or identity. [tanh]", metavar="NAME")
+    ] = None
+    convention: Annotated[
+        str | None,
+        _text("--convention", "-c", text="Whose symbols: xh, hx, wx, row, pytorch or keras. [xh]", metavar="NAME"),
+    ] = None
+    model: Annotated[
+        str | None, _text("--model", "-m", text="A model file: .toml, .json or .npz.", metavar="FILE")
+    ] = None
+    example: Annotated[
+        str | None, _text("--example", "-e", text="A worked example; `rnncalc examples` lists them.", metavar="NAME")
+    ] = None
+    allow_nonfinite: Annotated[
+        bool, typer.Option("--allow-nonfinite", help="Let NaN and infinity through.")
+    ] = False
+
+
+@dataclass(frozen=True)
+class WeightOptions:
+    """How weights are drawn that no file gives."""
+
+    init: Annotated[
+        str | None,
+        _text("--init", text="gaussian, uniform, xavier, orthogonal or identity. [gaussian]", metavar="NAME"),
+    ] = None
+    gain: Annotated[
+        float | None, typer.Option("--gain", help="Factor on every drawn matrix. [1]", metavar="X", show_default=False)
+    ] = None
+    seed: Annotated[int | None, _size("--seed", "-s", text="Seed of everything drawn. [0]")] = None
+
+
+@dataclass(frozen=True)
+class SequenceOptions:
+    """What goes in, step by step."""
+
+    sequence: Annotated[
+        str | None,
+        _text(
+            "--sequence",
+            "-x",
+            text='Inputs: "1, -2, 3" or "0.5,0.2; 0.1,0.9", @FILE, a .csv/.json/.npy, or - for stdin.',
+            metavar="NUMBERS",
+        ),
+    ] = None
+    text: Annotated[
+        str | None, _text("--text", text="Words: through the model's [embedding], else one-hot.")
+    ] = None
+    steps: Annotated[int | None, _size("--steps", "-T", text="Steps to draw when no sequence is given.")] = None
+    inputs: Annotated[
+        str | None, _text("--inputs", text="What to draw: gaussian or zeros. [gaussian]", metavar="KIND")
+    ] = None
+    h0: Annotated[str | None, _text("--h0", text='Initial state, "0.1, 0.2". [zeros]', metavar="NUMBERS")] = None
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """How the result is shown and where it goes."""
+
+    format: Annotated[
+        str | None, _text("--format", "-f", text="table, json, csv, markdown or latex. [table]", metavar="NAME")
+    ] = None
+    json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False
+    output: Annotated[
+        str | None, _text("--output", "-O", text="Write to a file; its suffix gives the format.", metavar="FILE")
+    ] = None
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False
+    precision: Annotated[
+        int, typer.Option("--precision", "-p", help="Digits in tables, 0 to 17.", metavar="N")
+    ] = 4
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit with 1 unless every expected value is met.")
+    ] = False
+
+
+GROUPS = (NetworkOptions, WeightOptions, SequenceOptions, OutputOptions)
+
+
+def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with every parameter that is an option group spread out into the group's own options.
+
+    Typer reads a command's signature; this gives it one, and hands the command its groups filled in.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    spread: dict[str, inspect.Parameter] = {}
+    groups: dict[str, tuple[type, list[str]]] = {}
+    for name, parameter in inspect.signature(command).parameters.items():
+        if hints[name] in GROUPS:
+            members = _parameters(hints[name])
+            groups[name] = (hints[name], [member.name for member in members])
+            spread |= {member.name: member for member in members}
+        else:
+            kind = inspect.Parameter.KEYWORD_ONLY
+            spread[name] = parameter.replace(annotation=hints[name], kind=kind)
+
+    def spread_command(**values: Any) -> None:
+        filled = {
+            name: group(**{member: values.pop(member) for member in members})
+            for name, (group, members) in groups.items()
+        }
+        command(**filled, **values)
+
+    spread_command.__name__ = command.__name__
+    spread_command.__doc__ = command.__doc__
+    spread_command.__annotations__ = {name: parameter.annotation for name, parameter in spread.items()}
+    spread_command.__signature__ = inspect.Signature(list(spread.values()))  # type: ignore[attr-defined]
+    return spread_command
+
+
+def _parameters(group: type) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(group)
+    ]
+
+
+def command_line(command: str, *groups: object, **others: str | None) -> str:
+    """The command that these options came from, ready to be pasted; options at their defaults are left out."""
+    words = ["rnncalc", command]
+    for group in groups:
+        hints = get_type_hints(type(group), include_extras=True)
+        for field in fields(group):  # type: ignore[arg-type]  # every group is a dataclass
+            value = getattr(group, field.name)
+            if value == field.default or field.default is MISSING:
+                continue
+            flag = hints[field.name].__metadata__[0].param_decls[0]
+            words += [flag] if value is True else [flag, shlex.quote(str(value))]
+    for name, value in others.items():
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", shlex.quote(value)]
+    return " ".join(words)

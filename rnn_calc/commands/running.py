@@ -1,0 +1,106 @@
+"""What trace and gradient-decay share: network, weights, inputs and initial state, ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnn_calc.commands.options import NetworkOptions, SequenceOptions, WeightOptions
+from rnn_calc.commands.setup import (
+    Setup,
+    describe_weights,
+    expected_of,
+    load_initial_state,
+    load_model,
+    load_sequence,
+    load_setup,
+    load_weights,
+)
+from rnn_calc.core.expectations import Expectation, compare, entries
+from rnn_calc.core.trace import Trace, require_finite, require_trace_memory, trace, trace_blocks
+from rnn_calc.core.weights import Array, Weights
+from rnn_calc.files.sequences import Sequence
+from rnn_calc.show.progress import tracked
+
+
+@dataclass(frozen=True)
+class Run:
+    """A network with weights, inputs and a first state; `again` is the command that makes the same run."""
+
+    setup: Setup
+    weights: Weights
+    sequence: Sequence
+    initial: Mapping[str, Array]
+    changed: bool
+    again: str
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Where the numbers came from, and how to get them again."""
+        notes = (describe_weights(self.weights, self.setup), f"Input: {self.sequence.origin}", f"Again: {self.again}")
+        if self.setup.model.note:
+            return (*notes, f"Note: {self.setup.model.note}")
+        return notes
+
+    def blocks(self) -> Iterator[Trace]:
+        """The run, block by block; checked for overflow unless that is allowed."""
+        inputs = self.sequence.blocks(self.setup.network.d_in)
+        parts = trace_blocks(self.setup.network, self.weights, inputs, self.initial)
+        for part in tracked(parts, "Tracing", self.sequence.length, size=lambda part: part.steps):
+            if not self.setup.options.allow_nonfinite:
+                require_finite(part)
+            yield part
+
+    def whole(self) -> Trace:
+        """The run as one trace.
+
+        Raises: TooLargeError when it does not fit in memory.
+        """
+        if self.sequence.length is not None:
+            require_trace_memory(self.setup.network, self.sequence.length)
+        inputs = np.concatenate(list(self.sequence.blocks(self.setup.network.d_in)))
+        done = trace(self.setup.network, self.weights, inputs, self.initial)
+        if not self.setup.options.allow_nonfinite:
+            require_finite(done)
+        return done
+
+    def expected(self, command: str, *, check: bool) -> dict[str, object]:
+        """The file's expected values that `command` checks, unless the command line changed what they describe."""
+        return expected_of(command, self.setup, changed=self.changed, check=check)
+
+    def compare_states(self, expected: Mapping[str, object], done: Trace) -> tuple[Expectation, ...]:
+        """The expected x, z, h and y of a trace, number by number."""
+        found = []
+        for name, printed in expected.items():
+            values = done.values.now.get(name)
+            if values is not None:
+                for (step, unit), text in entries(name, printed, values.shape):
+                    found.append(compare(f"{name}_{step + 1}[{unit + 1}]", text, float(values[step, unit])))
+        return tuple(found)
+
+
+def prepare_run(
+    network: NetworkOptions,
+    weights: WeightOptions,
+    sequence: SequenceOptions,
+    *,
+    default_steps: int,
+    again: str,
+) -> Run:
+    """Everything a run needs, from the options and the file they name."""
+    model = load_model(network)
+    seed = weights.seed if weights.seed is not None else model.seed or 0
+    inputs = load_sequence(sequence, network, model, default_steps=default_steps, seed=seed)
+    setup = load_setup(network, sequence=inputs, model=model)
+    drawn_weights = any(value is not None for value in (weights.init, weights.gain, weights.seed))
+    changed = sequence != SequenceOptions() or (drawn_weights and not model.weights)
+    return Run(
+        setup,
+        load_weights(setup, weights),
+        inputs,
+        load_initial_state(sequence.h0, setup),
+        changed,
+        again,
+    )

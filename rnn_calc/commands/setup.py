@@ -1,0 +1,296 @@
+"""Options and a model file made into the network, the weights and the sequence that a command works on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rnn_calc.core.cells import CELLS, Cell
+from rnn_calc.core.conventions import CONVENTIONS, Convention, write_shape
+from rnn_calc.core.errors import DataError, SizeError, UsageError, did_you_mean, listed, quoted
+from rnn_calc.core.network import Network
+from rnn_calc.core.sizes import check_size
+from rnn_calc.files.model import EXPECTED, ModelFile
+
+if TYPE_CHECKING:
+    from rnn_calc.commands.options import NetworkOptions, OutputOptions, SequenceOptions, WeightOptions
+    from rnn_calc.core.expectations import Expectation
+    from rnn_calc.core.weights import Array, Weights
+    from rnn_calc.files.sequences import Sequence
+    from rnn_calc.show.output import Destination
+
+DEFAULT_SIZES = {"d_in": 4, "d_h": 3, "d_out": 2}
+_MINIMUM = {"d_in": 1, "d_h": 1, "d_out": 0}
+
+# One claim of a size: the value and who makes it.
+Claim = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The network a command is about, the convention it is shown in, and the file it came from."""
+
+    network: Network
+    convention: Convention
+    model: ModelFile
+    options: NetworkOptions
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the command line leaves the file's own network as it is, so that its expected values apply."""
+        options = self.options
+        return options.d_in is options.d_h is options.d_out is options.cell is options.activation is None
+
+
+def choose(value: str, choices: Mapping[str, object] | tuple[str, ...], what: str) -> str:
+    """`value`, when it is one of the choices; UsageError naming them and the nearest otherwise."""
+    if value not in choices:
+        raise UsageError(f"There is no {what} {quoted(value)}; it must be {listed(choices)}.{did_you_mean(value, choices)}")
+    return value
+
+
+def load_model(options: NetworkOptions) -> ModelFile:
+    """The model file or the example that the options name; an empty one when they name none."""
+    if options.model is not None and options.example is not None:
+        raise UsageError("--model and --example both name a network; give one of them.")
+    if options.example is not None:
+        from rnn_calc.files.examples import read_example
+
+        return read_example(options.example)
+    if options.model is not None:
+        from rnn_calc.files.model import read_model
+
+        return read_model(options.model, allow_nonfinite=options.allow_nonfinite)
+    return ModelFile("")
+
+
+def load_setup(options: NetworkOptions, *, sequence: Sequence | None = None, model: ModelFile | None = None) -> Setup:
+    """The network that options, file and sequence agree on.
+
+    Raises: SizeError where two of them disagree, naming both; UsageError for names that do not exist.
+    """
+    for name, minimum in _MINIMUM.items():
+        value = getattr(options, name)
+        if value is not None:
+            check_size(f"--{name.replace('_', '-')}", value, minimum=minimum, error=UsageError)
+    model = model or load_model(options)
+    cell = CELLS[choose(options.cell or model.cell or "rnn", CELLS, "cell")]
+    convention = _convention(options, model)
+    reading = _reading_convention(model, convention)
+    sizes = {name: _agree(name, _claims(name, options, model, cell, reading, sequence)) for name in DEFAULT_SIZES}
+    if sizes["d_out"] is None and model.weights:
+        sizes["d_out"] = 0  # a file with weights and none for a readout has no readout
+    network = Network(
+        **{name: DEFAULT_SIZES[name] if size is None else size for name, size in sizes.items()},
+        cell=cell,
+        activation=options.activation or model.activation or "tanh",
+        biases=convention.biases,
+    )
+    return Setup(network, convention, model, options)
+
+
+def _convention(options: NetworkOptions, model: ModelFile) -> Convention:
+    return CONVENTIONS[choose(options.convention or model.convention or "xh", CONVENTIONS, "convention")]
+
+
+def _reading_convention(model: ModelFile, shown: Convention) -> Convention:
+    """The convention that a file's weights are written in: its own, or else the one that was asked for."""
+    return CONVENTIONS[choose(model.convention, CONVENTIONS, "convention")] if model.convention else shown
+
+
+def _agree(name: str, claims: tuple[list[Claim], list[Claim]]) -> int | None:
+    """The size all fixed claims give, else the first free one; a stated size that a fixed one contradicts is an error."""
+    fixed, stated = claims
+    for value, who in (*fixed[1:], *stated[:1]) if fixed else ():
+        if value != fixed[0][0]:
+            raise SizeError(f"{name} is {fixed[0][0]} by {fixed[0][1]}, but {value} by {who}.")
+    return (fixed or stated)[0][0] if fixed or stated else None
+
+
+def _claims(
+    name: str,
+    options: NetworkOptions,
+    model: ModelFile,
+    cell: Cell,
+    reading: Convention,
+    sequence: Sequence | None,
+) -> tuple[list[Claim], list[Claim]]:
+    """Who says what about a size: first what data has, then what is merely stated (the command line first)."""
+    fixed = list(_weight_claims(name, model, cell, reading))
+    if name == "d_h" and model.h0 is not None:
+        fixed.append((len(model.h0.flat), f"h0 in {model.name}"))
+    if name == "d_in" and sequence is not None and sequence.width is not None:
+        fixed.append((sequence.width, f"the width of {sequence.origin}"))
+    stated: list[Claim] = []
+    if getattr(options, name) is not None:
+        stated.append((getattr(options, name), f"--{name.replace('_', '-')}"))
+    if getattr(model, name) is not None:
+        stated.append((getattr(model, name), f"{name} in {model.name}"))
+    return fixed, stated
+
+
+def _weight_claims(name: str, model: ModelFile, cell: Cell, reading: Convention) -> Iterator[Claim]:
+    """What the shapes of the file's weights say about one size; wrong numbers of axes are left to the weights."""
+    prototype = Network(1, 1, 1, cell=cell, biases=reading.biases)
+    for parameter in prototype.parameters:
+        given = model.weights.get(reading.symbol(parameter))
+        axes = reading.stored_axes(parameter)
+        if given is None or (len(given.shape) != len(axes) and given.shape[1:] != (1,) and len(given.shape) != 1):
+            continue
+        for axis, size in zip(axes, given.shape, strict=False):
+            if axis == name and len(given.shape) in (len(axes), len(parameter.axes)):
+                yield int(size), f"{reading.symbol(parameter)} {write_shape(given.shape)} in {model.name}"
+
+
+def load_weights(setup: Setup, options: WeightOptions) -> Weights:
+    """Weights for the network: the file's, the rest drawn as options or file say."""
+    import numpy as np
+
+    from rnn_calc.core.weights import Init, fit_biases, make_weights, read_arrays
+
+    model, network = setup.model, setup.network
+    seed = options.seed if options.seed is not None else model.seed or 0
+    check_size("--seed", seed, minimum=0, error=UsageError)
+    scheme = options.init or model.init or "gaussian"
+    gain = next((value for value in (options.gain, model.gain) if value is not None), 1.0)
+    reading = _reading_convention(model, setup.convention)
+    as_read = Network(
+        network.d_in, network.d_h, network.d_out, network.cell, network.activation, biases=reading.biases
+    )
+    named: dict[str, Array] = {
+        symbol: given
+        if isinstance(given, np.ndarray)
+        else np.array(given.flat, dtype=np.float64).reshape(given.shape)
+        for symbol, given in model.weights.items()
+    }
+    try:
+        given = read_arrays(as_read, reading, named)
+    except DataError as error:
+        raise type(error)(f"{model.name}: {error}") from None
+    return make_weights(network, fit_biases(network, given), Init(scheme, gain, seed))
+
+
+def load_sequence(
+    options: SequenceOptions, network_options: NetworkOptions, model: ModelFile, *, default_steps: int, seed: int
+) -> Sequence:
+    """The inputs: what the command line gives, else what the file gives, else drawn."""
+    from rnn_calc.files import sequences
+
+    if options.sequence is not None and options.text is not None:
+        raise UsageError("--sequence and --text both give the input; give one of them.")
+    given = _given_sequence(options, network_options, model)
+    if given is not None:
+        if options.steps is not None:
+            raise UsageError(f"--steps draws a sequence, but there is one already: {given.origin}. Leave --steps out.")
+        return given
+    kind = choose(options.inputs or model.inputs or "gaussian", ("gaussian", "zeros"), "kind of inputs")
+    steps = next(value for value in (options.steps, model.steps, default_steps) if value is not None)
+    return sequences.drawn_sequence(check_size("--steps", steps, error=UsageError), kind, seed)
+
+
+def _given_sequence(
+    options: SequenceOptions, network_options: NetworkOptions, model: ModelFile
+) -> Sequence | None:
+    from rnn_calc.files import sequences
+
+    if options.sequence is not None:
+        return sequences.read_sequence(
+            options.sequence,
+            d_in=_known_width(network_options, model),
+            allow_nonfinite=network_options.allow_nonfinite,
+        )
+    if options.text is not None:
+        return sequences.text_sequence(options.text, dict(model.embedding))
+    if options.inputs is not None or options.steps is not None:
+        return None
+    if model.sequence is not None:
+        return sequences.listed_sequence(model.sequence, f"the sequence in {model.name}")
+    if model.text is not None:
+        return sequences.text_sequence(model.text, dict(model.embedding))
+    return None
+
+
+def _known_width(options: NetworkOptions, model: ModelFile) -> int | None:
+    """d_in, as far as options and file fix it before the sequence is read."""
+    cell = CELLS[choose(options.cell or model.cell or "rnn", CELLS, "cell")]
+    return _agree("d_in", _claims("d_in", options, model, cell, _reading_convention(model, _convention(options, model)), None))
+
+
+def load_initial_state(text: str | None, setup: Setup) -> dict[str, Array]:
+    """The state before the first step: --h0, else the file's h0, else zeros."""
+    import numpy as np
+
+    from rnn_calc.core.trace import zero_state
+    from rnn_calc.files.sequences import parse_vector
+
+    state = zero_state(setup.network)
+    if text is not None:
+        values = parse_vector(text, "--h0", allow_nonfinite=setup.options.allow_nonfinite)
+    elif setup.model.h0 is not None:
+        values = list(setup.model.h0.flat)
+    else:
+        return state
+    if len(values) != setup.network.d_h:
+        raise UsageError(f"--h0 has {len(values)} numbers; d_h = {setup.network.d_h} needs {setup.network.d_h}.")
+    state["h"] = np.array(values)
+    return state
+
+
+def expected_of(command: str, setup: Setup, *, changed: bool, check: bool) -> dict[str, object]:
+    """The file's expected values that `command` can check; none when the command line changed what they describe.
+
+    Raises: UsageError when --check asks for a comparison and there is nothing to compare.
+    """
+    found = {name: value for name, value in setup.model.expected.items() if EXPECTED[name] == command}
+    if not check:
+        return {} if changed or not setup.unchanged else found
+    if not setup.model.path:
+        raise UsageError("--check compares with the expected values of a file; add --example NAME or --model FILE.")
+    if not found:
+        raise DataError(f"{setup.model.name} expects nothing of {command}, so there is nothing to check.")
+    if changed or not setup.unchanged:
+        raise UsageError("--check compares the file's own network and input; leave out the options that change them.")
+    return found
+
+
+def require_met(expectations: tuple[Expectation, ...], *, check: bool) -> None:
+    """Nothing, unless --check was given and an expected value is off: then CheckFailedError."""
+    from rnn_calc.core.errors import CheckFailedError
+
+    off = [expectation for expectation in expectations if not expectation.met]
+    if check and off:
+        raise CheckFailedError(
+            f"{len(off)} of {len(expectations)} expected values are off: {', '.join(e.name for e in off)}."
+        )
+
+
+def destination_of(options: OutputOptions) -> Destination:
+    """Where and how the result is written."""
+    from rnn_calc.show.output import resolve_destination
+
+    if not 0 <= options.precision <= 17:
+        raise UsageError(f"--precision must be 0 to 17, as many digits as float64 has; it is {options.precision}.")
+    return resolve_destination(
+        options.format,
+        as_json=options.json,
+        output=options.output,
+        force=options.force,
+        precision=options.precision,
+    )
+
+
+def describe_weights(weights: Weights, setup: Setup) -> str:
+    """Where the weights came from, in one sentence."""
+    symbols = {parameter.name: setup.convention.symbol(parameter) for parameter in setup.network.parameters}
+    drawn = [symbol for name, symbol in symbols.items() if name in weights.drawn]
+    given = [symbol for name, symbol in symbols.items() if name not in weights.drawn]
+    parts = []
+    if given:
+        parts.append(f"{', '.join(given)} from {setup.model.name}")
+    if drawn:
+        init = weights.init
+        parts.append(f"{', '.join(drawn)} drawn: {init.scheme}, gain {init.gain:g}, seed {init.seed}")
+    if weights.scaling:
+        parts.append(weights.scaling)
+    return f"Weights: {'; '.join(parts)}"

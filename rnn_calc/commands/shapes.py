@@ -1,0 +1,117 @@
+"""rnncalc shapes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
+from rnn_calc.commands.setup import choose, destination_of, expected_of, load_setup, require_met
+from rnn_calc.core.diagnosis import Diagnosis, diagnose
+from rnn_calc.core.errors import CheckFailedError, UsageError, quoted
+from rnn_calc.core.expectations import Expectation, compare_shape
+from rnn_calc.core.shapes import MODES, ShapeReport, shapes
+from rnn_calc.core.sizes import check_size
+
+_MOST_UNROLLED = 1000
+
+
+@takes_groups
+def command(
+    network: NetworkOptions,
+    output: OutputOptions,
+    *,
+    steps: Annotated[
+        int | None, typer.Option("--steps", "-T", help="Also the tensors of T steps.", metavar="N")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option("--batch", "-B", help="Also the tensors of B sequences.", metavar="N")
+    ] = None,
+    batch_first: Annotated[
+        bool | None,
+        typer.Option("--batch-first/--time-first", help="(B, T, d) or (T, B, d).", show_default="the convention's own"),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option("--mode", help="many-to-many, many-to-one, one-to-many or seq2seq. [many-to-many]", metavar="NAME"),
+    ] = None,
+    decoder_steps: Annotated[
+        int | None, typer.Option("--decoder-steps", help="Steps the seq2seq decoder writes. [T]", metavar="N")
+    ] = None,
+    unroll: Annotated[
+        int | None, typer.Option("--unroll", "-u", help="Draw the network unrolled over N steps.", metavar="N")
+    ] = None,
+    got: Annotated[
+        list[str] | None,
+        typer.Option("--got", "-g", help="Does this shape fit? SYMBOL=3,4; repeatable.", metavar="SYMBOL=SHAPE"),
+    ] = None,
+) -> None:
+    """Every tensor's shape, and the check that every product and sum fits.
+
+    \b
+    rnncalc shapes --d-in 4 --d-h 3 --d-out 2
+    rnncalc shapes --steps 20 --batch 32 --convention pytorch
+    rnncalc shapes --got W_xh=4,3        what is wrong with my shape?
+    rnncalc shapes --unroll 3 --mode many-to-one
+    """
+    destination = destination_of(output)
+    for name, value in {"--steps": steps, "--batch": batch, "--decoder-steps": decoder_steps}.items():
+        if value is not None:
+            check_size(name, value, error=UsageError)
+    if unroll is not None and check_size("--unroll", unroll, error=UsageError) > _MOST_UNROLLED:
+        raise UsageError(f"--unroll draws at most {_MOST_UNROLLED:,} steps; it is {unroll:,}.")
+    setup = load_setup(network)
+    chosen = choose(mode or setup.model.mode or "many-to-many", MODES, "mode")
+    if decoder_steps is not None and chosen != "seq2seq":
+        raise UsageError("--decoder-steps belongs to --mode seq2seq; add it.")
+    report = shapes(
+        setup.network,
+        setup.convention,
+        steps=steps if steps is not None else setup.model.steps,
+        batch=batch if batch is not None else setup.model.batch,
+        mode=next(known for known in MODES if known == chosen),
+        decoder_steps=decoder_steps,
+        batch_first=batch_first if batch_first is not None else setup.model.batch_first,
+        unroll=unroll or 0,
+    )
+    diagnoses = tuple(diagnose(report, *_parse_shape(text)) for text in got or ())
+    changed = not (steps is batch is batch_first is mode is network.convention is None)
+    expected = expected_of("shapes", setup, changed=changed, check=output.check)
+    expectations = _compare(report, expected)
+
+    from rnn_calc.show.output import emit
+    from rnn_calc.show.shapes import describe_network, shapes_view
+
+    heading = describe_network(setup.network, setup.convention.name)
+    emit(shapes_view(report, diagnoses, expectations, heading), destination)
+    _require_fits(diagnoses)
+    require_met(expectations, check=output.check)
+
+
+def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """`W_xh=4,3` as a symbol and a shape; brackets and × are understood."""
+    symbol, sign, shape = text.partition("=")
+    numbers = shape.strip().strip("()[]").replace("×", ",").replace("x", ",").split(",")
+    numbers = [number for number in numbers if number.strip()]
+    if not sign or not numbers or not all(number.strip().lstrip("-").isdecimal() for number in numbers):
+        raise UsageError(f"--got takes SYMBOL=SHAPE, as in --got W_xh=3,4; it is {quoted(text)}.")
+    return symbol.strip(), tuple(int(number[:30]) for number in numbers)
+
+
+def _compare(report: ShapeReport, expected: dict[str, object]) -> tuple[Expectation, ...]:
+    table = expected.get("shape", {})
+    if not isinstance(table, dict):
+        raise UsageError("expected.shape must be a table of symbols and shapes.")
+    found = {symbol: report.tensor(symbol) for symbol in table}
+    return tuple(
+        compare_shape(symbol, printed, tensor.shape if (tensor := found[symbol]) else None)
+        for symbol, printed in table.items()
+    )
+
+
+def _require_fits(diagnoses: tuple[Diagnosis, ...]) -> None:
+    wrong = [diagnosis for diagnosis in diagnoses if not diagnosis.fits]
+    if wrong:
+        names = ", ".join(diagnosis.symbol for diagnosis in wrong)
+        raise CheckFailedError(f"{names} {'does' if len(wrong) == 1 else 'do'} not fit.")

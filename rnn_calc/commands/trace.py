@@ -1,0 +1,70 @@
+"""rnncalc trace."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated
+
+import typer
+
+from rnn_calc.commands.options import (
+    NetworkOptions,
+    OutputOptions,
+    SequenceOptions,
+    WeightOptions,
+    command_line,
+    takes_groups,
+)
+from rnn_calc.core.errors import UsageError
+
+_DEFAULT_STEPS = 5
+
+
+@takes_groups
+def command(
+    network: NetworkOptions,
+    weights: WeightOptions,
+    sequence: SequenceOptions,
+    output: OutputOptions,
+    *,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Write the arithmetic out with the numbers put in.")
+    ] = False,
+    unit: Annotated[
+        list[int] | None,
+        typer.Option("--unit", "-u", help="Show this hidden unit, counted from 1; repeatable.", metavar="N"),
+    ] = None,
+) -> None:
+    """Run a sequence: every summand, every state, every output, step by step.
+
+    \b
+    rnncalc trace --example cat-sat-here --explain
+    rnncalc trace --d-h 2 --sequence "0.5,0.2; 0.1,0.9" --init orthogonal --seed 7
+    rnncalc trace --d-h 8 --steps 1000000 --format csv > states.csv
+    """
+    from rnn_calc.commands.running import Run, prepare_run
+    from rnn_calc.commands.setup import destination_of, require_met
+    from rnn_calc.show.output import emit
+    from rnn_calc.show.shapes import describe_network
+    from rnn_calc.show.trace import TraceShown, trace_view
+
+    destination = destination_of(output)
+    again = command_line("trace", network, weights, sequence)
+    run: Run = prepare_run(network, weights, sequence, default_steps=_DEFAULT_STEPS, again=again)
+    setup = run.setup
+    expected = run.expected("trace", check=output.check)
+    for number in unit or ():
+        if not 1 <= number <= setup.network.d_h:
+            raise UsageError(f"There is no unit {number}: d_h = {setup.network.d_h} has units 1 to {setup.network.d_h}.")
+    shown = TraceShown(
+        setup.convention,
+        describe_network(setup.network, setup.convention.name),
+        run.notes,
+        run.sequence.labels,
+        explain,
+        tuple(number - 1 for number in unit or ()),
+    )
+    whole = cache(run.whole)
+    expectations = run.compare_states(expected, whole()) if expected else ()
+    emit(trace_view(whole, run.blocks, shown, expectations), destination)
+    require_met(expectations, check=output.check)

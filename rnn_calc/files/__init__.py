@@ -1,0 +1,1 @@
+"""What comes in: model files, sequences, arrays, and the worked examples that are shipped."""

@@ -1,0 +1,97 @@
+"""Lists of numbers from text and from documents: one shape, finite unless allowed. No NumPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite, prod
+
+from rnn_calc.core.errors import DataError, NonFiniteError, quoted
+
+_DEEPEST = 3
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Nested lists of floats with their shape; `flat` holds them in row order."""
+
+    shape: tuple[int, ...]
+    flat: tuple[float, ...]
+
+    def rows(self) -> list[tuple[float, ...]]:
+        """The innermost lists."""
+        width = self.shape[-1]
+        return [self.flat[start : start + width] for start in range(0, len(self.flat), width)]
+
+
+def check_finite(value: float, where: str, *, allow_nonfinite: bool) -> float:
+    """`value`, when it is finite or need not be; NonFiniteError naming `where` otherwise."""
+    if not allow_nonfinite and not isfinite(value):
+        raise NonFiniteError(f"{where} is {value}; a finite number is needed (--allow-nonfinite lets it through).")
+    return value
+
+
+def parse_number(text: str, where: str, *, allow_nonfinite: bool = False) -> float:
+    """The number in `text`.
+
+    Raises: DataError naming `where` when it is no number; NonFiniteError for NaN and infinity.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        raise DataError(f"{where}: {quoted(text.strip())} is no number.") from None
+    return check_finite(value, where, allow_nonfinite=allow_nonfinite)
+
+
+def numbers(value: object, name: str, *, allow_nonfinite: bool = False) -> Numbers:
+    """Nested lists from a document as `Numbers`; a single number counts as a list of one.
+
+    Raises: DataError for ragged rows (which row, its width, the width expected), text or empty lists, with the position.
+    """
+    if not isinstance(value, list):
+        value = [value]
+    shape: list[int] = []
+    probe: object = value
+    while isinstance(probe, list):
+        if not probe:
+            raise DataError(f"{name} holds an empty list; it must hold numbers.")
+        if len(shape) == _DEEPEST:
+            raise DataError(f"{name} is nested more than {_DEEPEST} lists deep.")
+        shape.append(len(probe))
+        probe = probe[0]
+    flat: list[float] = []
+
+    def collect(item: object, depth: int, where: str) -> None:
+        if depth == len(shape):
+            flat.append(_number(item, where, allow_nonfinite=allow_nonfinite))
+            return
+        if not isinstance(item, list):
+            raise DataError(f"{where} is {_kind(item)}; a list of {shape[depth]} numbers is needed.")
+        if len(item) != shape[depth]:
+            raise DataError(f"{where} has {_entries(len(item))}; the ones before it have {shape[depth]}.")
+        for index, part in enumerate(item):
+            collect(part, depth + 1, f"{where}[{index}]")
+
+    collect(value, 0, name)
+    assert len(flat) == prod(shape)
+    return Numbers(tuple(shape), tuple(flat))
+
+
+def _number(item: object, where: str, *, allow_nonfinite: bool) -> float:
+    if isinstance(item, bool) or not isinstance(item, int | float):
+        raise DataError(f"{where} is {_kind(item)}; a number is needed.")
+    try:
+        value = float(item)
+    except OverflowError:
+        raise NonFiniteError(f"{where} is a whole number too large for float64.") from None
+    return check_finite(value, where, allow_nonfinite=allow_nonfinite)
+
+
+def _kind(item: object) -> str:
+    if isinstance(item, str):
+        return f"the text {quoted(item)}"
+    names = {list: "a list", dict: "a table", bool: "true or false", type(None): "nothing"}
+    return names.get(type(item), f"a {type(item).__name__}")
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count} entries"

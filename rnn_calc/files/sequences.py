@@ -1,0 +1,263 @@
+"""A sequence of input vectors: typed in, drawn, from text, or streamed from a file in blocks."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from rnn_calc.core.errors import DataError, did_you_mean, quoted
+from rnn_calc.files.numbers import Numbers, numbers, parse_number
+from rnn_calc.files.source import decode, describe_source, open_error, read_bytes
+
+if TYPE_CHECKING:
+    from rnn_calc.core.weights import Array
+
+# Steps handed on at a time; a multiple of the engine's own block.
+BLOCK = 4096
+_LONGEST_LINE = 16 * 2**20
+
+Row = list[float]
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Input vectors, not yet read: `width` of each (None: whatever the network takes), `length` if it is known.
+
+    `blocks(width)` gives arrays (≤ BLOCK, width); `labels` are the tokens of a text.
+    """
+
+    origin: str
+    width: int | None
+    length: int | None
+    blocks: Callable[[int], Iterator[Array]]
+    labels: tuple[str, ...] = ()
+
+
+def drawn_sequence(steps: int, kind: str, seed: int) -> Sequence:
+    """`steps` inputs of standard normal numbers, or of zeros."""
+
+    def blocks(width: int) -> Iterator[Array]:
+        import numpy as np
+
+        # Not the stream of any weight: those are children of the same seed.
+        rng = np.random.default_rng([seed, 1])
+        for start in range(0, steps, BLOCK):
+            shape = (min(BLOCK, steps - start), width)
+            yield rng.standard_normal(shape) if kind == "gaussian" else np.zeros(shape)
+
+    source = f"{steps} inputs N(0, 1), seed {seed}" if kind == "gaussian" else f"{steps} inputs of zeros"
+    return Sequence(source, None, steps, blocks)
+
+
+def listed_sequence(values: Numbers, origin: str) -> Sequence:
+    """A sequence from a document: numbers are steps of width 1, lists are steps."""
+    shape = values.shape if len(values.shape) == 2 else (*values.shape, 1)
+    if len(shape) != 2:
+        raise DataError(f"{origin} is nested {len(shape)} deep; a sequence is a list of steps.")
+    length, width = shape
+
+    def blocks(_: int) -> Iterator[Array]:
+        import numpy as np
+
+        array = np.array(values.flat, dtype=np.float64).reshape(shape)
+        return (array[start : start + BLOCK] for start in range(0, length, BLOCK))
+
+    return Sequence(origin, width, length, blocks)
+
+
+def text_sequence(text: str, embedding: dict[str, Numbers]) -> Sequence:
+    """The words of a text, each as its embedding vector, or as a one-hot code where there is no embedding."""
+    tokens = text.split()
+    if not tokens:
+        raise DataError("The text is empty; it must have at least one word.")
+    if embedding:
+        width = next(iter(embedding.values())).shape[-1]
+        for token in tokens:
+            if token not in embedding:
+                raise DataError(
+                    f"{quoted(token)} has no vector in [embedding], which knows {len(embedding)} words."
+                    f"{did_you_mean(token, embedding)}"
+                )
+        rows = [list(embedding[token].flat) for token in tokens]
+        origin = f"{len(tokens)} words through the embedding"
+    else:
+        vocabulary = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
+        width = len(vocabulary)
+        rows = [[float(index == vocabulary[token]) for index in range(width)] for token in tokens]
+        origin = f"{len(tokens)} words, one-hot over {width} in order of appearance"
+
+    def blocks(_: int) -> Iterator[Array]:
+        return _in_blocks(rows)
+
+    return Sequence(origin, width, len(tokens), blocks, tuple(tokens))
+
+
+def read_sequence(argument: str, *, d_in: int | None, allow_nonfinite: bool = False) -> Sequence:
+    """The sequence that `--sequence` names: numbers, `@file`, a path ending in .csv, .json or .npy, or `-` for stdin."""
+    if argument == "-":
+        return _read_stream("-", allow_nonfinite=allow_nonfinite)
+    path = argument.removeprefix("@")
+    suffix = Path(path).suffix.lower() if "\0" not in path else ""
+    if not argument.startswith("@") and suffix not in (".csv", ".json", ".npy"):
+        return _inline_sequence(argument, d_in=d_in, allow_nonfinite=allow_nonfinite)
+    if suffix == ".npy":
+        return _npy_sequence(path, allow_nonfinite=allow_nonfinite)
+    if suffix == ".json":
+        return _json_sequence(decode(read_bytes(path), path), path, allow_nonfinite=allow_nonfinite)
+    return _read_stream(path, allow_nonfinite=allow_nonfinite)
+
+
+def parse_vector(text: str, name: str, *, allow_nonfinite: bool = False) -> Row:
+    """Numbers separated by commas or blanks, as `--h0` takes them."""
+    return _parse_row(text, name, allow_nonfinite=allow_nonfinite)
+
+
+def _parse_row(text: str, where: str, *, allow_nonfinite: bool) -> Row:
+    # Blanks separate as commas do; an empty place between two commas is a missing number, not a blank.
+    fields = text.split(",") if "," in text else text.split()
+    row: Row = []
+    for column, field in enumerate(fields, start=1):
+        if "," in text and not field.strip():
+            raise DataError(f"{where}, number {column}: nothing stands there; a number is needed.")
+        row.append(parse_number(field, f"{where}, number {column}", allow_nonfinite=allow_nonfinite))
+    return row
+
+
+def _inline_sequence(text: str, *, d_in: int | None, allow_nonfinite: bool) -> Sequence:
+    steps = [part for part in text.replace("\n", ";").split(";") if part.strip()]
+    if not steps:
+        raise DataError('The sequence is empty; give numbers, as in --sequence "0.5,0.2; 0.1,0.9".')
+    if len(steps) == 1 and (d_in is None or d_in == 1):
+        row = _parse_row(steps[0], "--sequence", allow_nonfinite=allow_nonfinite)
+        return listed_sequence(Numbers((len(row), 1), tuple(row)), "--sequence")
+    rows: list[Row] = []
+    for number, step in enumerate(steps, start=1):
+        row = _parse_row(step, f"--sequence, step {number}", allow_nonfinite=allow_nonfinite)
+        _check_width(row, rows, f"--sequence, step {number}", "the steps")
+        rows.append(row)
+    flat = tuple(value for row in rows for value in row)
+    return listed_sequence(Numbers((len(rows), len(rows[0])), flat), "--sequence")
+
+
+def _check_width(row: Row, before: list[Row], where: str, others: str) -> None:
+    if before and len(row) != len(before[0]):
+        raise DataError(f"{where} has {len(row)} numbers; {others} before it have {len(before[0])}.")
+
+
+def _json_sequence(text: str, path: str, *, allow_nonfinite: bool) -> Sequence:
+    name = describe_source(path)
+    document = parse_json(text, path)
+    if isinstance(document, dict):
+        if "sequence" not in document:
+            raise DataError(f"{name} has no entry 'sequence'; give a list of steps, or an object with one.")
+        document = document["sequence"]
+    if not isinstance(document, list):
+        raise DataError(f"{name} holds no list; a sequence is a list of steps.")
+    if not document:
+        raise DataError(f"{name} is an empty sequence; it must have at least one step.")
+    return listed_sequence(numbers(document, "sequence", allow_nonfinite=allow_nonfinite), name)
+
+
+def parse_json(text: str, path: str) -> object:
+    """The JSON document in `text`.
+
+    Raises: DataError naming line and column where it is no JSON, or that it is nested too deep.
+    """
+    try:
+        document: object = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{describe_source(path)} is no JSON: line {error.lineno}, column {error.colno}: {error.msg.lower()}."
+        ) from None
+    except RecursionError:
+        raise DataError(f"{describe_source(path)} is nested too deep to be read.") from None
+    except ValueError:
+        raise DataError(f"{describe_source(path)} holds a number with too many digits.") from None
+    return document
+
+
+def _npy_sequence(path: str, *, allow_nonfinite: bool) -> Sequence:
+    from rnn_calc.files.arrays import map_npy
+
+    array = map_npy(path, allow_nonfinite=allow_nonfinite)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
+        raise DataError(f"{quoted(path)} has shape {array.shape}; a sequence has shape (T, d_in).")
+
+    def blocks(_: int) -> Iterator[Array]:
+        import numpy as np
+
+        for start in range(0, len(array), BLOCK):
+            yield np.asarray(array[start : start + BLOCK], dtype=np.float64)
+
+    return Sequence(quoted(path), array.shape[1], array.shape[0], blocks)
+
+
+def _read_stream(path: str, *, allow_nonfinite: bool) -> Sequence:
+    """CSV, one step a line, read as it is used; stdin may also hold JSON or the form that --sequence takes."""
+    name = describe_source(path)
+    try:
+        # surrogateescape lets a line arrive whole, so that the error can name the byte.
+        stream = (
+            io.TextIOWrapper(sys.stdin.buffer, "utf-8", "surrogateescape")
+            if path == "-"
+            else Path(path).open(encoding="utf-8", errors="surrogateescape")
+        )
+    except OSError as error:
+        raise open_error(path, error) from None
+    lines = _lines(stream, name)
+    first = next(lines, None)
+    if first is None:
+        raise DataError(f"{name} is empty; a sequence must have at least one step.")
+    if path == "-" and first[1].lstrip().startswith(("[", "{")):
+        rest = "".join(line for _, line in lines)
+        return _json_sequence(first[1] + rest, path, allow_nonfinite=allow_nonfinite)
+    if path == "-" and ";" in first[1]:
+        text = first[1] + "".join(line for _, line in lines)
+        return _inline_sequence(text, d_in=None, allow_nonfinite=allow_nonfinite)
+    rows = _csv_rows(chain([first], lines), name, allow_nonfinite=allow_nonfinite)
+    head = next(rows)
+    return Sequence(name, len(head), None, lambda _: _in_blocks(chain([head], rows)))
+
+
+def _lines(stream: TextIO, name: str) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, with their numbers; a byte order mark is skipped."""
+    offset = number = 0
+    while line := stream.readline(_LONGEST_LINE):
+        number += 1
+        if len(line) == _LONGEST_LINE:
+            raise DataError(f"{name}, line {number} is longer than {_LONGEST_LINE:,} characters.")
+        for index, char in enumerate(line) if not line.isascii() else ():
+            if "\udc80" <= char <= "\udcff":
+                byte = offset + len(line[:index].encode("utf-8", "surrogateescape"))
+                raise DataError(f"{name} is not UTF-8 text: byte {byte} is 0x{ord(char) - 0xDC00:02x}.")
+        offset += len(line.encode("utf-8"))
+        line = line.removeprefix("\ufeff") if number == 1 else line
+        if line.strip():
+            yield number, line
+
+
+def _csv_rows(lines: Iterable[tuple[int, str]], name: str, *, allow_nonfinite: bool) -> Iterator[Row]:
+    width = 0
+    for number, line in lines:
+        where = f"{name}, line {number}"
+        row = _parse_row(line.replace(";", ","), where, allow_nonfinite=allow_nonfinite)
+        if width and len(row) != width:
+            raise DataError(f"{where} has {len(row)} numbers; the lines before it have {width}.")
+        width = len(row)
+        yield row
+
+
+def _in_blocks(rows: Iterable[Row]) -> Iterator[Array]:
+    import numpy as np
+
+    iterator = iter(rows)
+    while block := list(islice(iterator, BLOCK)):
+        yield np.array(block, dtype=np.float64)

@@ -1,0 +1,62 @@
+"""Bytes and text from a path or from stdin, with limits, and an error for everything that can go wrong."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rnn_calc.core.errors import DataError, TooLargeError, did_you_mean, quoted
+from rnn_calc.core.memory import write_bytes
+
+# Model files and JSON are read whole; a larger one is no model file for a calculator.
+LARGEST_DOCUMENT = 64 * 2**20
+
+
+def describe_source(path: str) -> str:
+    """How a source is named in messages."""
+    return "stdin" if path == "-" else quoted(path)
+
+
+def open_error(path: str, error: OSError) -> DataError:
+    """The error for a path that cannot be opened, naming the nearest file where there is one."""
+    if isinstance(error, FileNotFoundError):
+        parent = Path(path).parent
+        names = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+        return DataError(f"There is no file {quoted(path)}.{did_you_mean(Path(path).name, names)}")
+    if isinstance(error, IsADirectoryError):
+        return DataError(f"{quoted(path)} is a folder; a file is needed.")
+    reason = (error.strerror or type(error).__name__).lower()
+    return DataError(f"{quoted(path)} cannot be read: {reason}.")
+
+
+def read_bytes(path: str, limit: int = LARGEST_DOCUMENT) -> bytes:
+    """All bytes of a file, or of stdin for `-`.
+
+    Raises: DataError when it cannot be read, TooLargeError beyond `limit` bytes (never reading more than that).
+    """
+    try:
+        if path == "-":
+            content = sys.stdin.buffer.read(limit + 1)
+        else:
+            with Path(path).open("rb") as file:
+                content = file.read(limit + 1)
+    except (OSError, ValueError) as error:
+        raise (
+            open_error(path, error) if isinstance(error, OSError) else DataError(f"{quoted(path)} is no file name.")
+        ) from None
+    if len(content) > limit:
+        raise TooLargeError(f"{describe_source(path)} is larger than the limit of {write_bytes(limit)}.")
+    return content
+
+
+def decode(content: bytes, path: str) -> str:
+    """The bytes as UTF-8 text, without a byte order mark.
+
+    Raises: DataError naming the offset of the first byte that is not UTF-8.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{describe_source(path)} is not UTF-8 text: byte {error.start} is 0x{content[error.start]:02x}."
+        ) from None

@@ -1,0 +1,1 @@
+"""What goes out: each report becomes a document, and each format renders any document."""

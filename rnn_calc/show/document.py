@@ -1,0 +1,79 @@
+"""A report as a document: tables, text and figures tagged by meaning, for any format to render.
+
+The tags are `Kind` for a column's content and the style names of `Span`; only a renderer knows fonts and colours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+# math: a symbol or formula. shape: a shape. number: a float shown at the precision. count: an exact integer.
+Kind = Literal["text", "math", "shape", "number", "count", "verdict"]
+Value = str | int | float | None | tuple[float, ...]
+
+# A piece of a line and the name of its style: "" for none, `heat:v` for a value between −1 and 1, `ansi` for text that
+# a library has coloured itself.
+Span = tuple[str, str]
+Line = list[Span]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a figure needs to know of its page: columns, digits, whether it must keep to ASCII, and may use colour."""
+
+    width: int = 80
+    precision: int = 4
+    ascii: bool = False
+    color: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """A table column: its heading and what its cells hold."""
+
+    heading: str
+    kind: Kind = "text"
+    heading_kind: Kind = "text"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under columns; `total` is a last row, set apart."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Value, ...], ...]
+    total: tuple[Value, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph, or several short lines of one."""
+
+    lines: tuple[str, ...]
+    style: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Something drawn with characters, made to measure for a page."""
+
+    title: str
+    draw: Callable[[Layout], list[Line]]
+
+
+Block = Table | Text | Figure
+
+
+@dataclass(frozen=True)
+class Document:
+    """A report, ready to be rendered."""
+
+    blocks: tuple[Block, ...]
+
+
+def plain_line(text: str) -> Line:
+    """A line without any style."""
+    return [(text, "")]

@@ -1,0 +1,52 @@
+"""Expectations as a table and as JSON: the part every checked report shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rnn_calc.core.expectations import Expectation
+from rnn_calc.show.document import Column, Table
+
+
+def expectation_block(expectations: Sequence[Expectation]) -> Table:
+    """What was printed, what was computed, and whether the one is the other rounded."""
+    met = sum(expectation.met for expectation in expectations)
+    columns = (
+        Column("value", "math"),
+        Column("printed"),
+        Column("computed"),
+        Column("difference", "number"),
+        Column("", "verdict"),
+    )
+    rows = tuple(
+        (e.name, e.printed, _short(e), e.difference, "✓ met" if e.met else "✗ off") for e in expectations
+    )
+    return Table(f"Expected values: {met} of {len(expectations)} met", columns, rows)
+
+
+def _short(expectation: Expectation) -> str:
+    """The computed value with two digits more than were printed, so that the difference can be seen."""
+    if expectation.difference is None or "." not in expectation.computed:
+        return expectation.computed
+    if "e" in expectation.printed.lower() or "e" in expectation.computed.lower():
+        return f"{float(expectation.computed):.6g}"
+    digits = len(expectation.printed.partition(".")[2]) + 2
+    return f"{float(expectation.computed):.{digits}f}"
+
+
+def expectations_json(expectations: Sequence[Expectation]) -> dict[str, object]:
+    """The `expected` entry of a report's JSON; absent where nothing is expected."""
+    if not expectations:
+        return {}
+    return {
+        "expected": [
+            {
+                "value": e.name,
+                "printed": e.printed,
+                "computed": e.computed,
+                "difference": e.difference,
+                "met": e.met,
+            }
+            for e in expectations
+        ]
+    }

@@ -1,0 +1,121 @@
+"""Numbers, vectors and characters as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import isfinite
+
+from rnn_calc.show.document import Value
+
+_LARGEST_FIXED = 1e6
+
+# What an ASCII-only page shows instead of the characters this package writes.
+_ASCII = str.maketrans(
+    {
+        "²": "^2",
+        "·": "*",
+        "×": "x",
+        "−": "-",
+        "–": "-",
+        "—": "-",
+        "…": "...",
+        "→": "->",
+        "←": "<-",
+        "↑": "^",
+        "↓": "v",
+        "✓": "ok",
+        "✗": "NO",
+        "≤": "<=",
+        "≥": ">=",
+        "≈": "~",
+        "∞": "inf",
+        "∂": "d",
+        "‖": "||",
+        "√": "sqrt",
+        "Σ": "sum",
+        "δ": "delta",
+        "γ": "gamma",
+        "σ": "sigma",
+        "ρ": "rho",
+        "φ": "phi",
+        "′": "'",
+        "₂": "_2",
+        "⊙": "(*)",
+        "“": '"',
+        "”": '"',
+        "’": "'",
+        "⋮": ":",
+        "⋯": "...",
+        "┌": "+",
+        "┐": "+",
+        "└": "+",
+        "┘": "+",
+        "│": "|",
+        "─": "-",
+        "█": "#",
+        "▓": "%",
+        "▒": "+",
+        "░": ".",
+    }
+)
+
+
+def to_ascii(text: str) -> str:
+    """The text in ASCII: known signs spelt out, anything else escaped as Python does it."""
+    return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
+
+
+def number(value: float, precision: int = 4) -> str:
+    """A number for a table: fixed point where that shows enough of it, scientific where not; zero is 0."""
+    if value == 0:
+        return "0"
+    if not isfinite(value):
+        return "nan" if value != value else ("−∞" if value < 0 else "∞")
+    magnitude = abs(value)
+    if magnitude >= _LARGEST_FIXED or (precision and magnitude < 10**-precision) or (not precision and magnitude < 1):
+        return f"{value:.{precision}e}"
+    return f"{value:.{precision}f}"
+
+
+def short(value: float, precision: int = 4) -> str:
+    """A number for a sentence or a worked line: no trailing zeros (0.3, 1, 0.3714)."""
+    text = number(value, precision)
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+def vector(values: Iterable[float], precision: int = 4) -> str:
+    """Numbers in brackets: [0.3714, 0.4136]."""
+    return f"[{', '.join(short(value, precision) for value in values)}]"
+
+
+def power_of_ten(log10_value: float, precision: int = 3) -> str:
+    """A number that may be far beyond float64, from its base-10 logarithm: 0.0416, 5.21e-75, 1.02e+4000, 0."""
+    if log10_value == float("-inf"):
+        return "0"
+    if -4 <= log10_value < 6:
+        return f"{10**log10_value:.{precision + 1}g}"
+    exponent = int(log10_value // 1)
+    mantissa = f"{10 ** (log10_value - exponent):.{precision}f}"
+    if mantissa.startswith("10"):
+        mantissa, exponent = f"{1:.{precision}f}", exponent + 1
+    return f"{mantissa}e{exponent:+d}"
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun: 1 step, 12 steps."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def write_value(value: Value, precision: int) -> str:
+    """A table cell as text: absence is –, integers have thousands separators."""
+    match value:
+        case None:
+            return "–"
+        case str():
+            return value
+        case int():
+            return f"{value:,}"
+        case float():
+            return number(value, precision)
+        case _:
+            return vector(value, precision)

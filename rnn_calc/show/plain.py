@@ -1,0 +1,145 @@
+"""A document as Markdown, LaTeX or CSV: text to be pasted elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from rnn_calc.core.errors import printable
+from rnn_calc.show.document import Column, Document, Figure, Kind, Layout, Table, Text, Value
+from rnn_calc.show.format import write_value
+
+_FIGURE_WIDTH = 80
+
+
+def render_markdown(document: Document, *, precision: int) -> str:
+    """The document as GitHub-flavoured Markdown; figures stand in code fences."""
+    return "\n".join(_markdown_lines(document, precision))
+
+
+def _markdown_lines(document: Document, precision: int) -> Iterator[str]:
+    for block in document.blocks:
+        match block:
+            case Table(title, columns, rows, total):
+                if title:
+                    yield from (f"### {_markdown_text(title)}", "")
+                yield _markdown_row(_markdown_text(column.heading) for column in columns)
+                yield _markdown_row("---:" if column.kind in ("number", "count") else "---" for column in columns)
+                for row in (*rows, *(() if total is None else (total,))):
+                    yield _markdown_row(_cells(row, columns, precision, _markdown_cell))
+            case Text(lines):
+                yield "  \n".join(map(_markdown_text, lines))
+            case Figure(title, draw):
+                yield from (f"### {_markdown_text(title)}", "", "```text")
+                for line in draw(Layout(_FIGURE_WIDTH, precision)):
+                    yield printable("".join(part for part, _ in line)).rstrip()
+                yield "```"
+        yield ""
+
+
+def _markdown_row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _markdown_text(text: str) -> str:
+    return re.sub(r"([\\|<>*_`\[\]])", r"\\\1", printable(text))
+
+
+def _markdown_cell(text: str, kind: Kind) -> str:
+    if kind in ("math", "shape") and text != "–":
+        return f"`{printable(text).replace('|', chr(92) + '|').replace('`', '')}`"
+    return _markdown_text(text)
+
+
+def render_latex(document: Document, *, precision: int) -> str:
+    """The document as LaTeX: booktabs tables, formulas in math mode, figures verbatim."""
+    head = "% needs \\usepackage{booktabs}\n"
+    return head + "\n".join(_latex_lines(document, precision))
+
+
+def _latex_lines(document: Document, precision: int) -> Iterator[str]:
+    for block in document.blocks:
+        match block:
+            case Table(title, columns, rows, total):
+                spec = "".join("r" if column.kind in ("number", "count") else "l" for column in columns)
+                yield f"\\paragraph{{{_latex_text(title)}}}~\\\\"
+                yield f"\\begin{{tabular}}{{{spec}}}"
+                yield "\\toprule"
+                yield " & ".join(_latex_cell(c.heading, c.heading_kind) for c in columns) + r" \\"
+                yield "\\midrule"
+                for row in rows:
+                    yield " & ".join(_cells(row, columns, precision, _latex_cell)) + r" \\"
+                if total is not None:
+                    yield "\\midrule"
+                    yield " & ".join(_cells(total, columns, precision, _latex_cell)) + r" \\"
+                yield "\\bottomrule"
+                yield "\\end{tabular}"
+            case Text(lines):
+                yield " \\\\\n".join(map(_latex_text, lines))
+            case Figure(title, draw):
+                yield f"\\paragraph{{{_latex_text(title)}}}"
+                yield "\\begin{verbatim}"
+                for line in draw(Layout(_FIGURE_WIDTH, precision, ascii=True)):
+                    yield _latex_verbatim("".join(part for part, _ in line))
+                yield "\\end{verbatim}"
+        yield ""
+
+
+_LATEX_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+}  # fmt: skip
+_LATEX_SIGNS = {
+    "²": "^2", "·": r"\cdot ", "×": r"\times ", "−": "-", "–": "-", "…": r"\ldots ", "→": r"\to ", "≤": r"\le ",
+    "≥": r"\ge ", "≈": r"\approx ", "∞": r"\infty ", "∂": r"\partial ", "‖": r"\| ", "√": r"\surd ", "δ": r"\delta ",
+    "γ": r"\gamma ", "σ": r"\sigma ", "ρ": r"\rho ", "φ": r"\varphi ", "′": "'", "₂": "_2", "⊙": r"\odot ",
+    "✓": r"\surd ", "✗": r"\times ", "↑": r"\uparrow ", "↓": r"\downarrow ", "Σ": r"\Sigma ",
+}  # fmt: skip
+
+
+def _latex_text(text: str) -> str:
+    return "".join(
+        f"${_LATEX_SIGNS[char]}$" if char in _LATEX_SIGNS else _LATEX_SPECIAL.get(char, char) for char in printable(text)
+    )
+
+
+def _latex_cell(text: str, kind: Kind) -> str:
+    if kind != "math":
+        return _latex_text(text)
+    math = "".join(_LATEX_SIGNS.get(char, char) for char in printable(text))
+    # Framework names (weight_ih_l0, dense.kernel) are code; textbook symbols get their whole subscript.
+    math = re.sub(
+        r"[A-Za-z]{2,}[\w.]*[_.][\w.]+|\b(?:recurrent_kernel|kernel|bias)\b",
+        lambda name: r"\mathtt{" + name[0].replace("_", r"\_") + "}",
+        math,
+    )
+    math = re.sub(r"(?<![\\\w])([A-Za-z])_(\w{2,})", r"\1_{\2}", math)
+    math = re.sub(r"\b(tanh)\b", r"\\\1", math)
+    math = re.sub(r"\b(relu|sigmoid)\b", r"\\mathrm{\1}", math)
+    return f"${math.replace(') ', ') ').replace(' x_', chr(92) + ', x_').replace(' h_', chr(92) + ', h_')}$"
+
+
+def _latex_verbatim(text: str) -> str:
+    from rnn_calc.show.format import to_ascii
+
+    return printable(to_ascii(text)).rstrip()
+
+
+def _cells(
+    row: Iterable[Value], columns: Iterable[Column], precision: int, write: Callable[[str, Kind], str]
+) -> list[str]:
+    return [
+        write(write_value(value, precision), column.kind) for value, column in zip(row, columns, strict=True)
+    ]
+
+
+def csv_line(cells: Iterable[object]) -> str:
+    """One CSV line: floats in full precision, absence empty, quotes where they are needed."""
+    return ",".join(map(_csv_cell, cells)) + "\n"
+
+
+def _csv_cell(cell: object) -> str:
+    if isinstance(cell, float | int):
+        return repr(cell)
+    text = "" if cell is None else printable(str(cell))
+    return f'"{text.replace(chr(34), chr(34) * 2)}"' if any(char in text for char in ',"') else text

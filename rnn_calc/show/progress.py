@@ -1,0 +1,50 @@
+"""Progress on stderr for work over a second, on a terminal only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_PATIENCE = 1.0
+
+
+def tracked(
+    items: Iterable[T], what: str, total: int | None, size: Callable[[T], int] = lambda _: 1
+) -> Iterator[T]:
+    """The items, with a progress bar once a second has passed; `size` is how much of `total` an item is."""
+    if not (sys.stderr and sys.stderr.isatty()):
+        yield from items
+        return
+    start, done, bar = monotonic(), 0, None
+    try:
+        for item in items:
+            yield item
+            done += size(item)
+            if bar is None and monotonic() - start > _PATIENCE:
+                bar = _start_bar()
+                task = bar.add_task(what, total=total)
+            if bar is not None:
+                bar.update(task, completed=done)
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+def _start_bar():  # type: ignore[no-untyped-def]  # Rich is imported only when there is something to show
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    bar.start()
+    return bar

@@ -1,0 +1,170 @@
+"""A document on a terminal, through Rich: tables, colours where there are any, and the same as SVG."""
+
+from __future__ import annotations
+
+import io
+from typing import IO, TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.style import Style
+from rich.table import Table as RichTable
+from rich.text import Text as RichText
+
+from rnn_calc.core.errors import printable
+from rnn_calc.show.document import Column, Document, Figure, Kind, Layout, Line, Table, Text, Value
+from rnn_calc.show.format import to_ascii, write_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STYLES = {
+    "": Style(),
+    "title": Style(bold=True),
+    "math": Style(color="cyan"),
+    "shape": Style(color="green"),
+    "number": Style(),
+    "count": Style(),
+    "text": Style(),
+    "muted": Style(dim=True),
+    "good": Style(color="green", bold=True),
+    "bad": Style(color="red", bold=True),
+    "warning": Style(color="yellow"),
+}
+
+_RIGHT: tuple[Kind, ...] = ("number", "count")
+
+# From blue for −1 over grey to red for +1: told apart by every kind of colour vision, on black and on white.
+_COLD, _HOT, _NEUTRAL = (33, 102, 220), (210, 40, 43), (150, 150, 150)
+
+_SVG_FORMAT = """\
+<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{ font-family: Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: {char_height}px;
+  line-height: {line_height}px; font-variant-east-asian: full-width; }}
+.{unique_id}-title {{ font-size: 18px; font-weight: bold; font-family: sans-serif; }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/></clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+"""
+
+
+def style_of(name: str) -> Style:
+    """The Rich style of a style name; `heat:v` is the colour of a value between −1 and 1."""
+    if not name.startswith("heat:"):
+        return STYLES[name]
+    value = max(-1.0, min(1.0, float(name.removeprefix("heat:"))))
+    end = _HOT if value > 0 else _COLD
+    red, green, blue = (round(mid + (to - mid) * abs(value)) for mid, to in zip(_NEUTRAL, end, strict=True))
+    return Style(color=f"rgb({red},{green},{blue})")
+
+
+def render_terminal(document: Document, stream: IO[str], *, precision: int, width: int | None = None) -> None:
+    """The document on `stream`, in the terminal's width and with as many colours and characters as it has."""
+    console = Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
+    with console.capture() as capture:
+        _print(document, console, precision)
+    # Rich pads every line to the page; nobody wants to copy that.
+    stream.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+
+
+def render_svg(document: Document, *, precision: int, title: str, width: int) -> str:
+    """The document as an SVG picture of a terminal; it loads nothing, fonts included."""
+    console = Console(
+        file=io.StringIO(),
+        record=True,
+        width=width,
+        force_terminal=True,
+        color_system="truecolor",
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+        _environ={},
+    )
+    _print(document, console, precision)
+    return console.export_svg(title=title, code_format=_SVG_FORMAT, unique_id="rnncalc")
+
+
+def _print(document: Document, console: Console, precision: int) -> None:
+    ascii_only = not _can_encode(console.encoding)
+    layout = Layout(console.width, precision, ascii_only, color=console.color_system is not None)
+
+    def clean(text: str) -> str:
+        return printable(to_ascii(text) if ascii_only else text)
+
+    for index, block in enumerate(document.blocks):
+        if index:
+            console.print()
+        match block:
+            case Table():
+                console.print(RichText(clean(block.title), STYLES["title"]))
+                console.print(_table(block, layout, clean))
+            case Text(lines, style):
+                for line in lines:
+                    console.print(RichText(clean(line), style_of(style)))
+            case Figure(title, draw):
+                console.print(RichText(clean(title), STYLES["title"]))
+                for drawn in draw(layout):
+                    console.print(_line(drawn, clean), no_wrap=True, overflow="ignore", crop=False)
+
+
+def _can_encode(encoding: str) -> bool:
+    try:
+        "─²→✓█".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _line(line: Line, clean: Callable[[str], str]) -> RichText:
+    text = RichText()
+    for part, style in line:
+        if style == "ansi":
+            text.append_text(RichText.from_ansi(part))
+        else:
+            text.append(clean(part), style_of(style))
+    return text
+
+
+def _table(table: Table, layout: Layout, clean: Callable[[str], str]) -> RichTable:
+    rich = RichTable(
+        box=box.ASCII if layout.ascii else box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        show_footer=False,
+        safe_box=False,
+        padding=(0, 1),
+    )
+    for column in table.columns:
+        rich.add_column(
+            RichText(clean(column.heading)),
+            justify="right" if column.kind in _RIGHT else "left",
+            overflow="fold",
+            no_wrap=False,
+        )
+    for row in table.rows:
+        rich.add_row(*(_cell(value, column, layout, clean) for value, column in zip(row, table.columns, strict=True)))
+    if table.total is not None:
+        rich.add_section()
+        rich.add_row(
+            *(_cell(value, column, layout, clean) for value, column in zip(table.total, table.columns, strict=True)),
+            style=STYLES["title"],
+        )
+    return rich
+
+
+def _cell(value: Value, column: Column, layout: Layout, clean: Callable[[str], str]) -> RichText:
+    style = column.kind if column.kind != "verdict" else ("good" if str(value).startswith(("✓", "met")) else "bad")
+    return RichText(clean(write_value(value, layout.precision)), STYLES[style])
