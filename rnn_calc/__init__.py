@@ -1,1 +1,58 @@
-"""rnn_calc: the calculator for recurrent networks."""
+"""rnn_calc: the calculator for recurrent networks.
+
+    >>> import rnn_calc
+    >>> network = rnn_calc.Network(d_in=4, d_h=3, d_out=2)
+    >>> rnn_calc.count_parameters(network).total
+    32
+
+Every name is imported when it is first used, so that `import rnn_calc` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rnn_calc.core.conventions import CONVENTIONS
+    from rnn_calc.core.counts import count_parameters
+    from rnn_calc.core.decay import gradient_decay
+    from rnn_calc.core.errors import RnnCalcError
+    from rnn_calc.core.network import Network
+    from rnn_calc.core.shapes import shapes
+    from rnn_calc.core.trace import trace
+    from rnn_calc.core.weights import Init, make_weights, read_arrays, scale_recurrent
+
+_HOME = {
+    "CONVENTIONS": "conventions",
+    "Init": "weights",
+    "Network": "network",
+    "RnnCalcError": "errors",
+    "count_parameters": "counts",
+    "gradient_decay": "decay",
+    "make_weights": "weights",
+    "read_arrays": "weights",
+    "scale_recurrent": "weights",
+    "shapes": "shapes",
+    "trace": "trace",
+}
+
+__all__ = [
+    "CONVENTIONS",
+    "Init",
+    "Network",
+    "RnnCalcError",
+    "count_parameters",
+    "gradient_decay",
+    "make_weights",
+    "read_arrays",
+    "scale_recurrent",
+    "shapes",
+    "trace",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"rnn_calc.core.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'rnn_calc' has no attribute {name!r}")

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from rnn_calc.core.errors import RnnCalcError, did_you_mean, listed, printable, quoted
 
 # In the order in which help lists them; each is rnn_calc.commands.NAME, with dashes as underscores.
-COMMANDS = ("shapes", "params", "trace")
+COMMANDS = ("shapes", "params", "trace", "gradient-decay", "examples")
 
 _INTERRUPTED = 130
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -21,11 +21,11 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 class LazyGroup(TyperGroup):
     """A group that imports a command's module when that command is called or listed, and no sooner."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Typer's signature
         """Every command, in the order of `COMMANDS`."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - Typer's signature
         """The command of that name, built from its module."""
         if cmd_name not in COMMANDS:
             return None
@@ -65,7 +65,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback(invoke_without_command=True)
 def root(
     ctx: typer.Context,
-    version: bool = typer.Option(  # noqa: ARG001, FBT001 - handled by its callback
+    version: bool = typer.Option(  # noqa: ARG001 - handled by its callback
         False, "--version", help="Show the version.", callback=_show_version, is_eager=True
     ),
 ) -> None:

@@ -28,21 +28,26 @@ class NetworkOptions:
     d_out: Annotated[int | None, _size("--d-out", "-o", text="Width of an output; 0: no readout. [2]")] = None
     cell: Annotated[str | None, _text("--cell", text="The recurrent cell: rnn. [rnn]", metavar="NAME")] = None
     activation: Annotated[
-        str | None, _text("--activation", "-a", text="tanh, relu, sigmoid or identity. [tanh]", metavar="NAME")
+        str | None,
+        _text("--activation", "-a", text="tanh, relu, sigmoid or identity. [tanh]", metavar="NAME"),
     ] = None
     convention: Annotated[
         str | None,
-        _text("--convention", "-c", text="Whose symbols: xh, hx, wx, row, pytorch or keras. [xh]", metavar="NAME"),
+        _text(
+            "--convention",
+            "-c",
+            text="Whose symbols: xh, hx, wx, row, pytorch or keras. [xh]",
+            metavar="NAME",
+        ),
     ] = None
-    model: Annotated[
-        str | None, _text("--model", "-m", text="A model file: .toml, .json or .npz.", metavar="FILE")
-    ] = None
+    model: Annotated[str | None, _text("--model", "-m", text="A model file: .toml, .json or .npz.", metavar="FILE")] = (
+        None
+    )
     example: Annotated[
-        str | None, _text("--example", "-e", text="A worked example; `rnncalc examples` lists them.", metavar="NAME")
+        str | None,
+        _text("--example", "-e", text="A worked example; `rnncalc examples` lists them.", metavar="NAME"),
     ] = None
-    allow_nonfinite: Annotated[
-        bool, typer.Option("--allow-nonfinite", help="Let NaN and infinity through.")
-    ] = False
+    allow_nonfinite: Annotated[bool, typer.Option("--allow-nonfinite", help="Let NaN and infinity through.")] = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ class WeightOptions:
         _text("--init", text="gaussian, uniform, xavier, orthogonal or identity. [gaussian]", metavar="NAME"),
     ] = None
     gain: Annotated[
-        float | None, typer.Option("--gain", help="Factor on every drawn matrix. [1]", metavar="X", show_default=False)
+        float | None,
+        typer.Option("--gain", help="Factor on every drawn matrix. [1]", metavar="X", show_default=False),
     ] = None
     seed: Annotated[int | None, _size("--seed", "-s", text="Seed of everything drawn. [0]")] = None
 
@@ -72,9 +78,7 @@ class SequenceOptions:
             metavar="NUMBERS",
         ),
     ] = None
-    text: Annotated[
-        str | None, _text("--text", text="Words: through the model's [embedding], else one-hot.")
-    ] = None
+    text: Annotated[str | None, _text("--text", text="Words: through the model's [embedding], else one-hot.")] = None
     steps: Annotated[int | None, _size("--steps", "-T", text="Steps to draw when no sequence is given.")] = None
     inputs: Annotated[
         str | None, _text("--inputs", text="What to draw: gaussian or zeros. [gaussian]", metavar="KIND")
@@ -87,19 +91,17 @@ class OutputOptions:
     """How the result is shown and where it goes."""
 
     format: Annotated[
-        str | None, _text("--format", "-f", text="table, json, csv, markdown or latex. [table]", metavar="NAME")
+        str | None,
+        _text("--format", "-f", text="table, json, csv, markdown or latex. [table]", metavar="NAME"),
     ] = None
     json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False
     output: Annotated[
-        str | None, _text("--output", "-O", text="Write to a file; its suffix gives the format.", metavar="FILE")
+        str | None,
+        _text("--output", "-O", text="Write to a file; its suffix gives the format.", metavar="FILE"),
     ] = None
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False
-    precision: Annotated[
-        int, typer.Option("--precision", "-p", help="Digits in tables, 0 to 17.", metavar="N")
-    ] = 4
-    check: Annotated[
-        bool, typer.Option("--check", help="Exit with 1 unless every expected value is met.")
-    ] = False
+    precision: Annotated[int, typer.Option("--precision", "-p", help="Digits in tables, 0 to 17.", metavar="N")] = 4
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 unless every expected value is met.")] = False
 
 
 GROUPS = (NetworkOptions, WeightOptions, SequenceOptions, OutputOptions)
@@ -155,7 +157,9 @@ def command_line(command: str, *groups: object, **others: str | None) -> str:
             value = getattr(group, field.name)
             if value == field.default or field.default is MISSING:
                 continue
-            flag = hints[field.name].__metadata__[0].param_decls[0]
+            option = hints[field.name].__metadata__[0]
+            # Typer keeps the first name of an annotated option where a default would be.
+            flag = max((option.default, *(option.param_decls or ())), key=len)
             words += [flag] if value is True else [flag, shlex.quote(str(value))]
     for name, value in others.items():
         if value is not None:

@@ -21,10 +21,15 @@ def command(
     *,
     steps: Annotated[
         list[int] | None,
-        typer.Option("--steps", "-T", help="Compare with weights of its own at each of T steps; repeatable.", metavar="N"),
+        typer.Option(
+            "--steps",
+            "-T",
+            help="Compare with weights of its own at each of T steps; repeatable.",
+            metavar="N",
+        ),
     ] = None,
 ) -> None:
-    """How many parameters there are: formulas, numbers, totals, and the closed form.
+    """Count the parameters: formulas, numbers, totals.
 
     \b
     rnncalc params --d-in 50 --d-h 128 --d-out 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from rnn_calc.commands.options import NetworkOptions, SequenceOptions, WeightOptions
+from rnn_calc.commands.options import NetworkOptions, SequenceOptions, WeightOptions, command_line
 from rnn_calc.commands.setup import (
     Setup,
     describe_weights,
@@ -39,7 +40,11 @@ class Run:
     @property
     def notes(self) -> tuple[str, ...]:
         """Where the numbers came from, and how to get them again."""
-        notes = (describe_weights(self.weights, self.setup), f"Input: {self.sequence.origin}", f"Again: {self.again}")
+        notes = (
+            describe_weights(self.weights, self.setup),
+            f"Input: {self.sequence.origin}",
+            f"Again: {self.again}",
+        )
         if self.setup.model.note:
             return (*notes, f"Note: {self.setup.model.note}")
         return notes
@@ -53,15 +58,19 @@ class Run:
                 require_finite(part)
             yield part
 
-    def whole(self) -> Trace:
-        """The run as one trace.
+    @cached_property
+    def inputs(self) -> Array:
+        """All inputs at once (T, d_in), read once: a pipe cannot be read again.
 
-        Raises: TooLargeError when it does not fit in memory.
+        Raises: TooLargeError when a trace of them does not fit in memory.
         """
         if self.sequence.length is not None:
             require_trace_memory(self.setup.network, self.sequence.length)
-        inputs = np.concatenate(list(self.sequence.blocks(self.setup.network.d_in)))
-        done = trace(self.setup.network, self.weights, inputs, self.initial)
+        return np.concatenate(list(self.sequence.blocks(self.setup.network.d_in)))
+
+    def whole(self, weights: Weights | None = None) -> Trace:
+        """The run as one trace, with other weights if they are given."""
+        done = trace(self.setup.network, weights or self.weights, self.inputs, self.initial)
         if not self.setup.options.allow_nonfinite:
             require_finite(done)
         return done
@@ -86,21 +95,45 @@ def prepare_run(
     weights: WeightOptions,
     sequence: SequenceOptions,
     *,
+    command: str,
     default_steps: int,
-    again: str,
+    **others: str | None,
 ) -> Run:
-    """Everything a run needs, from the options and the file they name."""
+    """Everything a run needs, from the options and the file they name; `others` are the command's further options."""
     model = load_model(network)
     seed = weights.seed if weights.seed is not None else model.seed or 0
     inputs = load_sequence(sequence, network, model, default_steps=default_steps, seed=seed)
     setup = load_setup(network, sequence=inputs, model=model)
+    arrays = load_weights(setup, weights)
     drawn_weights = any(value is not None for value in (weights.init, weights.gain, weights.seed))
     changed = sequence != SequenceOptions() or (drawn_weights and not model.weights)
     return Run(
         setup,
-        load_weights(setup, weights),
+        arrays,
         inputs,
         load_initial_state(sequence.h0, setup),
         changed,
-        again,
+        command_line(command, *_resolved(network, weights, sequence, setup, arrays, inputs), **others),
     )
+
+
+def _resolved(
+    network: NetworkOptions,
+    weights: WeightOptions,
+    sequence: SequenceOptions,
+    setup: Setup,
+    arrays: Weights,
+    inputs: Sequence,
+) -> tuple[object, ...]:
+    """The options with every default that this run relied on said aloud."""
+    if not setup.model.path:
+        net = setup.network
+        network = replace(network, d_in=net.d_in, d_h=net.d_h, d_out=net.d_out)
+    if arrays.drawn:
+        init = arrays.init
+        gain = None if init.gain == 1 else init.gain
+        weights = replace(weights, init=init.scheme, gain=gain, seed=init.seed)
+    if sequence.sequence is None and sequence.text is None and inputs.drawn:
+        sequence = replace(sequence, steps=inputs.length)
+        weights = replace(weights, seed=weights.seed or 0)
+    return network, weights, sequence

@@ -40,13 +40,16 @@ class Setup:
     def unchanged(self) -> bool:
         """Whether the command line leaves the file's own network as it is, so that its expected values apply."""
         options = self.options
-        return options.d_in is options.d_h is options.d_out is options.cell is options.activation is None
+        own = (options.d_in, options.d_h, options.d_out, options.cell, options.activation)
+        return all(value is None for value in own)
 
 
 def choose(value: str, choices: Mapping[str, object] | tuple[str, ...], what: str) -> str:
     """`value`, when it is one of the choices; UsageError naming them and the nearest otherwise."""
     if value not in choices:
-        raise UsageError(f"There is no {what} {quoted(value)}; it must be {listed(choices)}.{did_you_mean(value, choices)}")
+        raise UsageError(
+            f"There is no {what} {quoted(value)}; it must be {listed(choices)}.{did_you_mean(value, choices)}"
+        )
     return value
 
 
@@ -100,7 +103,7 @@ def _reading_convention(model: ModelFile, shown: Convention) -> Convention:
 
 
 def _agree(name: str, claims: tuple[list[Claim], list[Claim]]) -> int | None:
-    """The size all fixed claims give, else the first free one; a stated size that a fixed one contradicts is an error."""
+    """The size all fixed claims give, else the first stated one; a stated one that contradicts them is an error."""
     fixed, stated = claims
     for value, who in (*fixed[1:], *stated[:1]) if fixed else ():
         if value != fixed[0][0]:
@@ -155,13 +158,9 @@ def load_weights(setup: Setup, options: WeightOptions) -> Weights:
     scheme = options.init or model.init or "gaussian"
     gain = next((value for value in (options.gain, model.gain) if value is not None), 1.0)
     reading = _reading_convention(model, setup.convention)
-    as_read = Network(
-        network.d_in, network.d_h, network.d_out, network.cell, network.activation, biases=reading.biases
-    )
+    as_read = Network(network.d_in, network.d_h, network.d_out, network.cell, network.activation, biases=reading.biases)
     named: dict[str, Array] = {
-        symbol: given
-        if isinstance(given, np.ndarray)
-        else np.array(given.flat, dtype=np.float64).reshape(given.shape)
+        symbol: given if isinstance(given, np.ndarray) else np.array(given.flat, dtype=np.float64).reshape(given.shape)
         for symbol, given in model.weights.items()
     }
     try:
@@ -172,7 +171,12 @@ def load_weights(setup: Setup, options: WeightOptions) -> Weights:
 
 
 def load_sequence(
-    options: SequenceOptions, network_options: NetworkOptions, model: ModelFile, *, default_steps: int, seed: int
+    options: SequenceOptions,
+    network_options: NetworkOptions,
+    model: ModelFile,
+    *,
+    default_steps: int,
+    seed: int,
 ) -> Sequence:
     """The inputs: what the command line gives, else what the file gives, else drawn."""
     from rnn_calc.files import sequences
@@ -189,9 +193,7 @@ def load_sequence(
     return sequences.drawn_sequence(check_size("--steps", steps, error=UsageError), kind, seed)
 
 
-def _given_sequence(
-    options: SequenceOptions, network_options: NetworkOptions, model: ModelFile
-) -> Sequence | None:
+def _given_sequence(options: SequenceOptions, network_options: NetworkOptions, model: ModelFile) -> Sequence | None:
     from rnn_calc.files import sequences
 
     if options.sequence is not None:
@@ -214,7 +216,10 @@ def _given_sequence(
 def _known_width(options: NetworkOptions, model: ModelFile) -> int | None:
     """d_in, as far as options and file fix it before the sequence is read."""
     cell = CELLS[choose(options.cell or model.cell or "rnn", CELLS, "cell")]
-    return _agree("d_in", _claims("d_in", options, model, cell, _reading_convention(model, _convention(options, model)), None))
+    return _agree(
+        "d_in",
+        _claims("d_in", options, model, cell, _reading_convention(model, _convention(options, model)), None),
+    )
 
 
 def load_initial_state(text: str | None, setup: Setup) -> dict[str, Array]:

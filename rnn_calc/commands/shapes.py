@@ -34,20 +34,23 @@ def command(
     ] = None,
     mode: Annotated[
         str | None,
-        typer.Option("--mode", help="many-to-many, many-to-one, one-to-many or seq2seq. [many-to-many]", metavar="NAME"),
+        typer.Option(
+            "--mode", help="many-to-many, many-to-one, one-to-many or seq2seq. [many-to-many]", metavar="NAME"
+        ),
     ] = None,
     decoder_steps: Annotated[
         int | None, typer.Option("--decoder-steps", help="Steps the seq2seq decoder writes. [T]", metavar="N")
     ] = None,
     unroll: Annotated[
-        int | None, typer.Option("--unroll", "-u", help="Draw the network unrolled over N steps.", metavar="N")
+        int | None,
+        typer.Option("--unroll", "-u", help="Draw the network unrolled over N steps.", metavar="N"),
     ] = None,
     got: Annotated[
         list[str] | None,
         typer.Option("--got", "-g", help="Does this shape fit? SYMBOL=3,4; repeatable.", metavar="SYMBOL=SHAPE"),
     ] = None,
 ) -> None:
-    """Every tensor's shape, and the check that every product and sum fits.
+    """Every tensor's shape, and a check that they all fit.
 
     \b
     rnncalc shapes --d-in 4 --d-h 3 --d-out 2
@@ -76,7 +79,7 @@ def command(
         unroll=unroll or 0,
     )
     diagnoses = tuple(diagnose(report, *_parse_shape(text)) for text in got or ())
-    changed = not (steps is batch is batch_first is mode is network.convention is None)
+    changed = any(value is not None for value in (steps, batch, batch_first, mode, network.convention))
     expected = expected_of("shapes", setup, changed=changed, check=output.check)
     expectations = _compare(report, expected)
 

@@ -12,7 +12,6 @@ from rnn_calc.commands.options import (
     OutputOptions,
     SequenceOptions,
     WeightOptions,
-    command_line,
     takes_groups,
 )
 from rnn_calc.core.errors import UsageError
@@ -35,27 +34,28 @@ def command(
         typer.Option("--unit", "-u", help="Show this hidden unit, counted from 1; repeatable.", metavar="N"),
     ] = None,
 ) -> None:
-    """Run a sequence: every summand, every state, every output, step by step.
+    """Run a sequence and show every step of it.
 
     \b
     rnncalc trace --example cat-sat-here --explain
     rnncalc trace --d-h 2 --sequence "0.5,0.2; 0.1,0.9" --init orthogonal --seed 7
     rnncalc trace --d-h 8 --steps 1000000 --format csv > states.csv
     """
-    from rnn_calc.commands.running import Run, prepare_run
+    from rnn_calc.commands.running import prepare_run
     from rnn_calc.commands.setup import destination_of, require_met
     from rnn_calc.show.output import emit
     from rnn_calc.show.shapes import describe_network
     from rnn_calc.show.trace import TraceShown, trace_view
 
     destination = destination_of(output)
-    again = command_line("trace", network, weights, sequence)
-    run: Run = prepare_run(network, weights, sequence, default_steps=_DEFAULT_STEPS, again=again)
+    run = prepare_run(network, weights, sequence, command="trace", default_steps=_DEFAULT_STEPS)
     setup = run.setup
     expected = run.expected("trace", check=output.check)
     for number in unit or ():
         if not 1 <= number <= setup.network.d_h:
-            raise UsageError(f"There is no unit {number}: d_h = {setup.network.d_h} has units 1 to {setup.network.d_h}.")
+            raise UsageError(
+                f"There is no unit {number}: d_h = {setup.network.d_h} has units 1 to {setup.network.d_h}."
+            )
     shown = TraceShown(
         setup.convention,
         describe_network(setup.network, setup.convention.name),

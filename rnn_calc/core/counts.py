@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from rnn_calc.core.conventions import Convention, shape_of
+from rnn_calc.core.conventions import CONVENTIONS, Convention, shape_of
 from rnn_calc.core.network import Network
 
 READOUT_ROLES = ("readout", "readout_bias")
@@ -51,7 +51,7 @@ class CountReport:
 
 
 def count_parameters(
-    network: Network, convention: Convention, *, steps: Iterable[int] = (1, 10, 100)
+    network: Network, convention: Convention = CONVENTIONS["xh"], *, steps: Iterable[int] = (1, 10, 100)
 ) -> CountReport:
     """The count of every parameter of `network`, and of the same network unrolled for each T in `steps`."""
     rows = []

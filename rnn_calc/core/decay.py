@@ -109,9 +109,7 @@ class DecayReport:
         return len(self.log10_norms) * sqrt(self.trace.network.d_h) * _UNIT_ROUNDOFF
 
 
-def gradient_decay(
-    trace: Trace, *, threshold: float = 1e-3, jacobians: Collection[int] = ()
-) -> DecayReport:
+def gradient_decay(trace: Trace, *, threshold: float = 1e-3, jacobians: Collection[int] = ()) -> DecayReport:
     """The norm of ∂h_T/∂h_{T−lag} for every lag of `trace`, a single sequence.
 
     `jacobians` names lags whose whole matrix is kept.

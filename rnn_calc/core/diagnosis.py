@@ -48,7 +48,8 @@ def _unknown(report: ShapeReport, symbol: str) -> str:
                     f"ask for {here}, or add --convention {other.name}."
                 )
     hint = "" if report.sequence else " Tensors of whole sequences need --steps or --batch."
-    return f"There is no tensor {quoted(symbol)} here; there are {', '.join(symbols)}.{hint}{did_you_mean(symbol, symbols)}"
+    hint += did_you_mean(symbol, symbols)
+    return f"There is no tensor {quoted(symbol)} here; there are {', '.join(symbols)}.{hint}"
 
 
 def _names(axes: tuple[str, ...]) -> str:

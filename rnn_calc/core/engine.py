@@ -58,12 +58,12 @@ def _constant(value: float) -> Array:
 def _tanh_slope(z: Array) -> Array:
     # 1 − tanh² cancels for |z| > 9; this form keeps every digit.
     e = np.exp(-2 * np.abs(z))
-    return 4 * e / (1 + e) ** 2
+    return np.asarray(4 * e / (1 + e) ** 2)
 
 
 def _sigmoid_slope(z: Array) -> Array:
     e = np.exp(-np.abs(z))
-    return e / (1 + e) ** 2
+    return np.asarray(e / (1 + e) ** 2)
 
 
 ELEMENTWISE = {
@@ -202,8 +202,7 @@ class Engine:
     def depends_on_state(self, expression: Expression) -> bool:
         """Whether the previous state has any part in the expression."""
         return any(
-            isinstance(node, Vector) and (node.previous or node.name in self._stateful)
-            for node in walk(expression)
+            isinstance(node, Vector) and (node.previous or node.name in self._stateful) for node in walk(expression)
         )
 
 
@@ -223,9 +222,7 @@ def _needed_for_state(network: Network) -> frozenset[str]:
     for equation in reversed(network.equations):
         if equation.name in needed:
             needed |= {
-                node.name
-                for node in walk(equation.expression)
-                if isinstance(node, Vector) and not node.previous
+                node.name for node in walk(equation.expression) if isinstance(node, Vector) and not node.previous
             }
     return frozenset(needed)
 

@@ -136,11 +136,7 @@ def resolve(expression: Expression, *, activation: str, biases: int) -> Expressi
             return Apply(name, resolve(argument, activation=activation, biases=biases))
         case Sum(terms):
             return Sum(
-                tuple(
-                    part
-                    for term in terms
-                    for part in _terms(resolve(term, activation=activation, biases=biases))
-                )
+                tuple(part for term in terms for part in _terms(resolve(term, activation=activation, biases=biases)))
             )
         case Hadamard(left, right):
             return Hadamard(

@@ -66,8 +66,7 @@ def printable(text: str, *, keep: str = "") -> str:
     Characters in `keep` pass. Printable Unicode passes, whatever its script.
     """
     return "".join(
-        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode("ascii")
-        for char in text
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode("ascii") for char in text
     )
 
 

@@ -90,7 +90,7 @@ class JacobianProduct:
 
     @staticmethod
     def _aligned(rows: Array, exponents: NDArray[np.int64]) -> tuple[Array, int]:
-        """Rows with an exponent each as array × 2^exponent; entries 1e−300 times smaller than the largest may vanish."""
+        """Rows with an exponent each as array × 2^exponent; entries below 1e−300 of the largest may vanish."""
         occupied = rows.any(axis=1)
         if not occupied.any():
             return np.zeros_like(rows), 0
@@ -99,9 +99,7 @@ class JacobianProduct:
         shift = np.clip(exponents - top, -1000, 0)
         return (rows * np.ldexp(1.0, shift)[:, None] if shift.any() else rows), top
 
-    def _log2(
-        self, rows: Array, exponents: NDArray[np.int64], norm: Callable[[Array], float]
-    ) -> float:
+    def _log2(self, rows: Array, exponents: NDArray[np.int64], norm: Callable[[Array], float]) -> float:
         """The base-2 logarithm of a norm of rows with an exponent each."""
         aligned, exponent = self._aligned(rows, exponents)
         largest = float(np.abs(aligned).max())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal, get_args
 
-from rnn_calc.core.conventions import Convention, shape_of
+from rnn_calc.core.conventions import CONVENTIONS, Convention, shape_of
 from rnn_calc.core.equations import (
     Apply,
     Expression,
@@ -91,9 +91,9 @@ class ShapeReport:
         return next((row for row in self.rows if row.symbol == symbol), None)
 
 
-def shapes(  # noqa: PLR0913 - the axes a sequence can have are independent of one another
+def shapes(
     network: Network,
-    convention: Convention,
+    convention: Convention = CONVENTIONS["xh"],
     *,
     steps: int | None = None,
     batch: int | None = None,
@@ -115,8 +115,9 @@ def shapes(  # noqa: PLR0913 - the axes a sequence can have are independent of o
         return tensor(convention.vector(vector), kind, convention.column((vector.axis,)), role)
 
     vectors = [vector(Vector("x", "d_in"), "input", "input at step t")]
-    for name in network.cell.state:
-        vectors.append(vector(Vector(name, "d_h", previous=True), "state", "state from the step before"))
+    vectors += [
+        vector(Vector(name, "d_h", previous=True), "state", "state from the step before") for name in network.cell.state
+    ]
     vectors += [vector(equation.vector, equation.kind, equation.role) for equation in network.equations]
 
     parameter_rows = []
@@ -181,9 +182,7 @@ def _checks(network: Network, convention: Convention) -> list[DimensionCheck]:
             operation: Literal["product", "sum", "entrywise"] = (
                 "product" if isinstance(node, Product) else "entrywise" if isinstance(node, Apply) else "sum"
             )
-            checks.append(
-                DimensionCheck(convention.write(node), operation, tuple(map(shape, parts)), shape(node))
-            )
+            checks.append(DimensionCheck(convention.write(node), operation, tuple(map(shape, parts)), shape(node)))
     return checks
 
 

@@ -61,7 +61,7 @@ class Trace:
 
     @cached_property
     def terms(self) -> tuple[tuple[Expression, Array], ...]:
-        """Each summand of each pre-activation, and each named value that is neither state nor output, over all steps."""
+        """Each summand of each pre-activation, and each value that is neither state nor output, over all steps."""
         found: list[tuple[Expression, Array]] = []
         with np.errstate(over="ignore", invalid="ignore"):
             for equation in self.network.equations:
@@ -128,7 +128,9 @@ def require_trace_memory(network: Network, steps: int) -> None:
     # Values, the part that is computed beforehand, and the summands that are shown.
     needed = FLOAT64 * steps * (network.d_in + 3 * widths)
     require_memory(
-        needed, f"A trace of {steps:,} steps held in memory", "`rnncalc trace --format csv` streams any length."
+        needed,
+        f"A trace of {steps:,} steps held in memory",
+        "`rnncalc trace --format csv` streams any length.",
     )
 
 

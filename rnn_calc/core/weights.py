@@ -106,9 +106,7 @@ def draw(network: Network, init: Init) -> dict[str, Array]:
     return arrays
 
 
-def make_weights(
-    network: Network, given: Mapping[str, Array] | None = None, init: Init | None = None
-) -> Weights:
+def make_weights(network: Network, given: Mapping[str, Array] | None = None, init: Init | None = None) -> Weights:
     """Weights for `network`: the arrays in `given` (canonical names, column reading), the rest drawn by `init`.
 
     Raises: TooLargeError before anything is allocated; DataError for an unknown scheme.

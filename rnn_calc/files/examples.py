@@ -23,8 +23,7 @@ def example_path(name: str) -> Path:
     """
     if name not in example_names():
         raise UsageError(
-            f"There is no example {quoted(name)}; `rnncalc examples` lists them."
-            f"{did_you_mean(name, example_names())}"
+            f"There is no example {quoted(name)}; `rnncalc examples` lists them.{did_you_mean(name, example_names())}"
         )
     return _FOLDER / f"{name}.toml"
 

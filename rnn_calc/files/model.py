@@ -148,8 +148,7 @@ def _entry(name: str, value: object, *, allow_nonfinite: bool) -> object:
         _check_names(table, EXPECTED, "expected value")
         return table
     return {
-        symbol: numbers(entry, f"{name}.{symbol}", allow_nonfinite=allow_nonfinite)
-        for symbol, entry in table.items()
+        symbol: numbers(entry, f"{name}.{symbol}", allow_nonfinite=allow_nonfinite) for symbol, entry in table.items()
     }
 
 

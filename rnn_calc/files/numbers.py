@@ -45,7 +45,7 @@ def parse_number(text: str, where: str, *, allow_nonfinite: bool = False) -> flo
 def numbers(value: object, name: str, *, allow_nonfinite: bool = False) -> Numbers:
     """Nested lists from a document as `Numbers`; a single number counts as a list of one.
 
-    Raises: DataError for ragged rows (which row, its width, the width expected), text or empty lists, with the position.
+    Raises: DataError with the position for ragged rows (width found, width expected), text and empty lists.
     """
     if not isinstance(value, list):
         value = [value]

@@ -29,7 +29,7 @@ Row = list[float]
 class Sequence:
     """Input vectors, not yet read: `width` of each (None: whatever the network takes), `length` if it is known.
 
-    `blocks(width)` gives arrays (≤ BLOCK, width); `labels` are the tokens of a text.
+    `blocks(width)` gives arrays (≤ BLOCK, width); `labels` are the tokens of a text; `drawn`: nobody gave the numbers.
     """
 
     origin: str
@@ -37,6 +37,7 @@ class Sequence:
     length: int | None
     blocks: Callable[[int], Iterator[Array]]
     labels: tuple[str, ...] = ()
+    drawn: bool = False
 
 
 def drawn_sequence(steps: int, kind: str, seed: int) -> Sequence:
@@ -52,7 +53,7 @@ def drawn_sequence(steps: int, kind: str, seed: int) -> Sequence:
             yield rng.standard_normal(shape) if kind == "gaussian" else np.zeros(shape)
 
     source = f"{steps} inputs N(0, 1), seed {seed}" if kind == "gaussian" else f"{steps} inputs of zeros"
-    return Sequence(source, None, steps, blocks)
+    return Sequence(source, None, steps, blocks, drawn=True)
 
 
 def listed_sequence(values: Numbers, origin: str) -> Sequence:
@@ -99,7 +100,7 @@ def text_sequence(text: str, embedding: dict[str, Numbers]) -> Sequence:
 
 
 def read_sequence(argument: str, *, d_in: int | None, allow_nonfinite: bool = False) -> Sequence:
-    """The sequence that `--sequence` names: numbers, `@file`, a path ending in .csv, .json or .npy, or `-` for stdin."""
+    """What `--sequence` names: numbers, `@file`, a path ending in .csv, .json or .npy, or `-` for stdin."""
     if argument == "-":
         return _read_stream("-", allow_nonfinite=allow_nonfinite)
     path = argument.removeprefix("@")
@@ -208,7 +209,7 @@ def _read_stream(path: str, *, allow_nonfinite: bool) -> Sequence:
         stream = (
             io.TextIOWrapper(sys.stdin.buffer, "utf-8", "surrogateescape")
             if path == "-"
-            else Path(path).open(encoding="utf-8", errors="surrogateescape")
+            else Path(path).open(encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 - read as it is used
         )
     except OSError as error:
         raise open_error(path, error) from None

@@ -56,7 +56,7 @@ def _document(report: CountReport, expectations: tuple[Expectation, ...], headin
         ),
         Table(
             "Shared weights against weights of its own at each step",
-            (Column("steps T", "count"), Column("RNN: shared", "count"), Column("MLP: T · total", "count")),
+            (Column("steps T", "index"), Column("RNN: shared", "count"), Column("MLP: T · total", "count")),
             tuple((entry.steps, entry.shared, entry.own) for entry in report.unrolled),
         ),
         Text(("The total does not depend on T: every step uses the same matrices.",), "muted"),
@@ -84,9 +84,7 @@ def _json(report: CountReport, expectations: tuple[Expectation, ...]) -> Iterato
         "readout": report.readout,
         "total": report.total,
         "formula": report.formula,
-        "unrolled": [
-            {"steps": entry.steps, "shared": entry.shared, "own": entry.own} for entry in report.unrolled
-        ],
+        "unrolled": [{"steps": entry.steps, "shared": entry.shared, "own": entry.own} for entry in report.unrolled],
     }
     return json_object("params", {**content, **expectations_json(expectations)})
 

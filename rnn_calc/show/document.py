@@ -9,8 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-# math: a symbol or formula. shape: a shape. number: a float shown at the precision. count: an exact integer.
-Kind = Literal["text", "math", "shape", "number", "count", "verdict"]
+# math: a symbol or formula. shape: a shape. number: a float shown at the precision. vector: several of them.
+# count: an exact integer, with thousands separators. index: one that numbers something, without.
+# verdict: ✓ or ✗, and why.
+Kind = Literal["text", "math", "shape", "number", "vector", "count", "index", "verdict"]
+
+# Kinds that stand at the right of their column.
+RIGHT: tuple[Kind, ...] = ("number", "count", "index")
 Value = str | int | float | None | tuple[float, ...]
 
 # A piece of a line and the name of its style: "" for none, `heat:v` for a value between −1 and 1, `ansi` for text that

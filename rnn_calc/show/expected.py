@@ -18,9 +18,7 @@ def expectation_block(expectations: Sequence[Expectation]) -> Table:
         Column("difference", "number"),
         Column("", "verdict"),
     )
-    rows = tuple(
-        (e.name, e.printed, _short(e), e.difference, "✓ met" if e.met else "✗ off") for e in expectations
-    )
+    rows = tuple((e.name, e.printed, _short(e), e.difference, "✓ met" if e.met else "✗ off") for e in expectations)
     return Table(f"Expected values: {met} of {len(expectations)} met", columns, rows)
 
 

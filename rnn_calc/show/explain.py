@@ -35,9 +35,7 @@ def _aligned(result: str, rows: list[tuple[str, str]]) -> list[Line]:
 
 
 class _Writer:
-    def __init__(
-        self, trace: Trace, convention: Convention, t: int, units: Sequence[int], precision: int
-    ) -> None:
+    def __init__(self, trace: Trace, convention: Convention, t: int, units: Sequence[int], precision: int) -> None:
         self._trace = trace
         self._convention = convention
         self._step = trace.first + t

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from math import isfinite
+from collections.abc import Sequence
+from math import isfinite, isnan
+from typing import TYPE_CHECKING
 
-from rnn_calc.show.document import Value
+from rnn_calc.show.document import Kind, Value
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _LARGEST_FIXED = 1e6
+_LONGEST_VECTOR = 12
 
 # What an ASCII-only page shows instead of the characters this package writes.
 _ASCII = str.maketrans(
@@ -39,6 +45,8 @@ _ASCII = str.maketrans(
         "ρ": "rho",
         "φ": "phi",
         "′": "'",
+        "₀": "0",
+        "₁": "1",
         "₂": "_2",
         "⊙": "(*)",
         "“": '"',
@@ -70,7 +78,7 @@ def number(value: float, precision: int = 4) -> str:
     if value == 0:
         return "0"
     if not isfinite(value):
-        return "nan" if value != value else ("−∞" if value < 0 else "∞")
+        return "nan" if isnan(value) else ("−∞" if value < 0 else "∞")
     magnitude = abs(value)
     if magnitude >= _LARGEST_FIXED or (precision and magnitude < 10**-precision) or (not precision and magnitude < 1):
         return f"{value:.{precision}e}"
@@ -83,9 +91,13 @@ def short(value: float, precision: int = 4) -> str:
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
-def vector(values: Iterable[float], precision: int = 4) -> str:
-    """Numbers in brackets: [0.3714, 0.4136]."""
-    return f"[{', '.join(short(value, precision) for value in values)}]"
+def vector(values: Sequence[float] | NDArray[np.float64], precision: int = 4) -> str:
+    """Numbers in brackets: [0.3714, 0.4136]; of a long vector head and tail, and how many are between them."""
+    if len(values) <= _LONGEST_VECTOR:
+        return f"[{', '.join(short(float(value), precision) for value in values)}]"
+    end = _LONGEST_VECTOR // 3
+    head, tail = (", ".join(short(float(value), precision) for value in part) for part in (values[:end], values[-end:]))
+    return f"[{head}, ({len(values) - 2 * end:,} more), {tail}]"
 
 
 def power_of_ten(log10_value: float, precision: int = 3) -> str:
@@ -106,15 +118,15 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def write_value(value: Value, precision: int) -> str:
-    """A table cell as text: absence is –, integers have thousands separators."""
+def write_value(value: Value, kind: Kind, precision: int) -> str:
+    """A table cell as text: absence is –, counts have thousands separators."""
     match value:
         case None:
             return "–"
         case str():
             return value
         case int():
-            return f"{value:,}"
+            return str(value) if kind == "index" else f"{value:,}"
         case float():
             return number(value, precision)
         case _:

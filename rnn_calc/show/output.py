@@ -162,9 +162,7 @@ def _write_text(view: View, destination: Destination, stream: IO[str]) -> None:
         case "svg":
             from rnn_calc.show.terminal import render_svg
 
-            stream.write(
-                render_svg(view.document(), precision=destination.precision, title=view.title, width=100)
-            )
+            stream.write(render_svg(view.document(), precision=destination.precision, title=view.title, width=100))
         case _:
             from rnn_calc.show.terminal import render_terminal
 
@@ -174,7 +172,7 @@ def _write_text(view: View, destination: Destination, stream: IO[str]) -> None:
 
 def _encodable(text: str, stream: IO[str]) -> str:
     try:
-        text.encode(stream.encoding or "utf-8")
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
     except (UnicodeEncodeError, LookupError):
         from rnn_calc.show.format import to_ascii
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from rnn_calc.core.errors import printable
-from rnn_calc.show.document import Column, Document, Figure, Kind, Layout, Table, Text, Value
+from rnn_calc.show.document import RIGHT, Column, Document, Figure, Kind, Layout, Table, Text, Value
 from rnn_calc.show.format import write_value
 
 _FIGURE_WIDTH = 80
@@ -24,7 +24,7 @@ def _markdown_lines(document: Document, precision: int) -> Iterator[str]:
                 if title:
                     yield from (f"### {_markdown_text(title)}", "")
                 yield _markdown_row(_markdown_text(column.heading) for column in columns)
-                yield _markdown_row("---:" if column.kind in ("number", "count") else "---" for column in columns)
+                yield _markdown_row("---:" if column.kind in RIGHT else "---" for column in columns)
                 for row in (*rows, *(() if total is None else (total,))):
                     yield _markdown_row(_cells(row, columns, precision, _markdown_cell))
             case Text(lines):
@@ -61,7 +61,7 @@ def _latex_lines(document: Document, precision: int) -> Iterator[str]:
     for block in document.blocks:
         match block:
             case Table(title, columns, rows, total):
-                spec = "".join("r" if column.kind in ("number", "count") else "l" for column in columns)
+                spec = "".join("r" if column.kind in RIGHT else "l" for column in columns)
                 yield f"\\paragraph{{{_latex_text(title)}}}~\\\\"
                 yield f"\\begin{{tabular}}{{{spec}}}"
                 yield "\\toprule"
@@ -99,7 +99,8 @@ _LATEX_SIGNS = {
 
 def _latex_text(text: str) -> str:
     return "".join(
-        f"${_LATEX_SIGNS[char]}$" if char in _LATEX_SIGNS else _LATEX_SPECIAL.get(char, char) for char in printable(text)
+        f"${_LATEX_SIGNS[char]}$" if char in _LATEX_SIGNS else _LATEX_SPECIAL.get(char, char)
+        for char in printable(text)
     )
 
 
@@ -129,7 +130,8 @@ def _cells(
     row: Iterable[Value], columns: Iterable[Column], precision: int, write: Callable[[str, Kind], str]
 ) -> list[str]:
     return [
-        write(write_value(value, precision), column.kind) for value, column in zip(row, columns, strict=True)
+        write(write_value(value, column.kind, precision), column.kind)
+        for value, column in zip(row, columns, strict=True)
     ]
 
 

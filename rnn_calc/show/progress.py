@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 T = TypeVar("T")
 
 _PATIENCE = 1.0
 
 
-def tracked(
-    items: Iterable[T], what: str, total: int | None, size: Callable[[T], int] = lambda _: 1
-) -> Iterator[T]:
+def tracked(items: Iterable[T], what: str, total: int | None, size: Callable[[T], int] = lambda _: 1) -> Iterator[T]:
     """The items, with a progress bar once a second has passed; `size` is how much of `total` an item is."""
     if not (sys.stderr and sys.stderr.isatty()):
         yield from items
@@ -34,7 +35,7 @@ def tracked(
             bar.stop()
 
 
-def _start_bar():  # type: ignore[no-untyped-def]  # Rich is imported only when there is something to show
+def _start_bar() -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 

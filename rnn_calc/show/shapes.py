@@ -7,9 +7,9 @@ from functools import partial
 
 from rnn_calc.core.conventions import write_shape
 from rnn_calc.core.diagnosis import Diagnosis
+from rnn_calc.core.expectations import Expectation
 from rnn_calc.core.network import Network
 from rnn_calc.core.shapes import DimensionCheck, ShapeReport, Tensor, UnrolledStep
-from rnn_calc.core.expectations import Expectation
 from rnn_calc.show.document import Block, Column, Document, Figure, Layout, Line, Table, Text, plain_line
 from rnn_calc.show.expected import expectation_block, expectations_json
 from rnn_calc.show.output import View, json_object
@@ -97,10 +97,14 @@ def _check_row(report: ShapeReport, check: DimensionCheck) -> tuple[str, str, st
 
 
 def _diagnosis_table(diagnoses: Iterable[Diagnosis]) -> Table:
-    columns = (Column("symbol", "math"), Column("got", "shape"), Column("needs", "shape"), Column("verdict", "verdict"))
+    columns = (
+        Column("symbol", "math"),
+        Column("got", "shape"),
+        Column("needs", "shape"),
+        Column("verdict", "verdict"),
+    )
     rows = tuple(
-        (d.symbol, write_shape(d.got), write_shape(d.needs), "✓ fits" if d.fits else f"✗ {d.reason}")
-        for d in diagnoses
+        (d.symbol, write_shape(d.got), write_shape(d.needs), "✓ fits" if d.fits else f"✗ {d.reason}") for d in diagnoses
     )
     return Table("Your shapes", columns, rows)
 
@@ -122,9 +126,7 @@ def _draw_unrolled(report: ShapeReport, layout: Layout) -> list[Line]:
     for start in range(0, len(report.unrolled), per_row):
         if lines:
             lines.append(plain_line(""))
-        lines += _draw_row(
-            report, report.unrolled[start : start + per_row], cell, h_text, (state_width, step_width)
-        )
+        lines += _draw_row(report, report.unrolled[start : start + per_row], cell, h_text, (state_width, step_width))
     return lines
 
 
@@ -193,7 +195,13 @@ def _json(
         content["unrolled"] = [{"t": step.t, "x": step.x, "y": step.y} for step in report.unrolled]
     if diagnoses:
         content["got"] = [
-            {"symbol": d.symbol, "got": list(d.got), "needs": list(d.needs), "fits": d.fits, "reason": d.reason}
+            {
+                "symbol": d.symbol,
+                "got": list(d.got),
+                "needs": list(d.needs),
+                "fits": d.fits,
+                "reason": d.reason,
+            }
             for d in diagnoses
         ]
     return json_object("shapes", {**content, **expectations_json(expectations)})

@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
 from rnn_calc.core.errors import printable
-from rnn_calc.show.document import Column, Document, Figure, Kind, Layout, Line, Table, Text, Value
+from rnn_calc.show.document import RIGHT, Column, Document, Figure, Kind, Layout, Line, Table, Text, Value
 from rnn_calc.show.format import to_ascii, write_value
 
 if TYPE_CHECKING:
@@ -26,13 +26,17 @@ STYLES = {
     "number": Style(),
     "count": Style(),
     "text": Style(),
+    "vector": Style(),
+    "index": Style(),
     "muted": Style(dim=True),
     "good": Style(color="green", bold=True),
     "bad": Style(color="red", bold=True),
     "warning": Style(color="yellow"),
 }
 
-_RIGHT: tuple[Kind, ...] = ("number", "count")
+# A column of these may be folded down to so many characters; other columns keep every cell on one line.
+_FOLDABLE: dict[Kind, int] = {"text": 16, "math": 16, "shape": 16, "verdict": 16, "vector": 24}
+_COLUMN_GAP = 3
 
 # From blue for −1 over grey to red for +1: told apart by every kind of colour vision, on black and on white.
 _COLD, _HOT, _NEUTRAL = (33, 102, 220), (210, 40, 43), (150, 150, 150)
@@ -46,7 +50,9 @@ _SVG_FORMAT = """\
 {styles}
 </style>
 <defs>
-<clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/></clipPath>
+<clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/>
+</clipPath>
 {lines}
 </defs>
 {chrome}
@@ -109,13 +115,17 @@ def _print(document: Document, console: Console, precision: int) -> None:
             console.print()
         match block:
             case Table():
-                console.print(RichText(clean(block.title), STYLES["title"]))
-                console.print(_table(block, layout, clean))
+                for part, table in enumerate(split_table(block, layout)):
+                    if part:
+                        console.print()
+                    console.print(RichText(clean(table.title), STYLES["title"]))
+                    console.print(_table(table, layout, clean))
             case Text(lines, style):
                 for line in lines:
                     console.print(RichText(clean(line), style_of(style)))
             case Figure(title, draw):
-                console.print(RichText(clean(title), STYLES["title"]))
+                if title:
+                    console.print(RichText(clean(title), STYLES["title"]))
                 for drawn in draw(layout):
                     console.print(_line(drawn, clean), no_wrap=True, overflow="ignore", crop=False)
 
@@ -150,9 +160,9 @@ def _table(table: Table, layout: Layout, clean: Callable[[str], str]) -> RichTab
     for column in table.columns:
         rich.add_column(
             RichText(clean(column.heading)),
-            justify="right" if column.kind in _RIGHT else "left",
+            justify="right" if column.kind in RIGHT else "left",
             overflow="fold",
-            no_wrap=False,
+            no_wrap=column.kind not in _FOLDABLE,
         )
     for row in table.rows:
         rich.add_row(*(_cell(value, column, layout, clean) for value, column in zip(row, table.columns, strict=True)))
@@ -167,4 +177,40 @@ def _table(table: Table, layout: Layout, clean: Callable[[str], str]) -> RichTab
 
 def _cell(value: Value, column: Column, layout: Layout, clean: Callable[[str], str]) -> RichText:
     style = column.kind if column.kind != "verdict" else ("good" if str(value).startswith(("✓", "met")) else "bad")
-    return RichText(clean(write_value(value, layout.precision)), STYLES[style])
+    return RichText(clean(write_value(value, column.kind, layout.precision)), STYLES[style])
+
+
+def split_table(table: Table, layout: Layout) -> list[Table]:
+    """The table as several that each fit the page: its first columns, up to the first number, stand in every one."""
+    widths = [_least_width(table, index, layout) for index in range(len(table.columns))]
+    keys = next((i for i, column in enumerate(table.columns) if column.kind == "number"), len(widths))
+    room = layout.width - sum(widths[:keys]) - _COLUMN_GAP * keys
+    groups: list[list[int]] = [[]]
+    used = 0
+    for index in range(keys, len(widths)):
+        if groups[-1] and used + widths[index] > room:
+            groups.append([])
+            used = 0
+        groups[-1].append(index)
+        used += widths[index] + _COLUMN_GAP
+    return [_columns_of(table, [*range(keys), *group], part) for part, group in enumerate(groups)]
+
+
+def _least_width(table: Table, index: int, layout: Layout) -> int:
+    """How narrow a column can be without folding a number."""
+    column = table.columns[index]
+    rows = (*table.rows, *(() if table.total is None else (table.total,)))
+    natural = max([len(column.heading), *(len(write_value(row[index], column.kind, layout.precision)) for row in rows)])
+    return min(natural, _FOLDABLE.get(column.kind, natural))
+
+
+def _columns_of(table: Table, indices: list[int], part: int) -> Table:
+    def pick(row: tuple[Value, ...]) -> tuple[Value, ...]:
+        return tuple(row[index] for index in indices)
+
+    return Table(
+        table.title if part == 0 else f"{table.title} (continued)",
+        tuple(table.columns[index] for index in indices),
+        tuple(map(pick, table.rows)),
+        None if table.total is None else pick(table.total),
+    )

@@ -17,7 +17,7 @@ from rnn_calc.core.weights import Array
 from rnn_calc.show.document import Block, Column, Document, Figure, Layout, Line, Table, Text, Value
 from rnn_calc.show.expected import expectation_block, expectations_json
 from rnn_calc.show.explain import explain_step
-from rnn_calc.show.format import number, plural
+from rnn_calc.show.format import plural, short
 from rnn_calc.show.output import View
 from rnn_calc.show.selection import Selection, head_and_tail
 
@@ -97,12 +97,12 @@ def _left_out(steps: Selection, units: Selection) -> tuple[str, ...]:
 
 
 def _inputs_table(trace: Trace, shown: TraceShown, steps: Selection) -> Table:
-    columns = [Column("t", "count")]
+    columns = [Column("t", "index")]
     if shown.labels:
         columns.append(Column("word"))
-    columns.append(Column("x_t", "number", "math"))
+    columns.append(Column("x_t", "vector", "math"))
     if trace.y is not None:
-        columns.append(Column("y_t", "number", "math"))
+        columns.append(Column("y_t", "vector", "math"))
     rows = []
     for index in steps.shown:
         row: list[Value] = [trace.first + index]
@@ -124,8 +124,8 @@ def _steps_table(trace: Trace, shown: TraceShown, steps: Selection, units: Selec
     named = [(shown.convention.write(expression), values) for expression, values in trace.terms]
     named += [(f"{name}_t", trace.values.now[name]) for name in trace.network.cell.state]
     columns = (
-        Column("t", "count"),
-        Column("unit", "count"),
+        Column("t", "index"),
+        Column("unit", "index"),
         *(Column(symbol, "number", "math") for symbol, _ in named),
     )
     rows = tuple(
@@ -138,8 +138,8 @@ def _steps_table(trace: Trace, shown: TraceShown, steps: Selection, units: Selec
 
 def _memory_table(trace: Trace, steps: Selection, units: Selection) -> Table:
     columns = (Column("", "math"), *(Column(f"unit {unit + 1}", "number") for unit in units.shown))
-    first = (f"h_{trace.first - 1}", *(float(trace.h0[unit]) for unit in units.shown))
-    rows = tuple(
+    first: tuple[Value, ...] = (f"h_{trace.first - 1}", *(float(trace.h0[unit]) for unit in units.shown))
+    rows: tuple[tuple[Value, ...], ...] = tuple(
         (f"h_{trace.first + step}", *(float(trace.h[step, unit]) for unit in units.shown)) for step in steps.shown
     )
     return Table("The memory's evolution", columns, (first, *rows))
@@ -153,8 +153,8 @@ def _scale(trace: Trace) -> float:
 
 
 def _picture_title(trace: Trace) -> str:
-    scale = number(_scale(trace), 3)
-    return f"The memory as a picture: a row a unit, a column a step; from {f'−{scale}'} (blank) to {scale} (full)"
+    scale = short(_scale(trace), 3)
+    return f"The memory as a picture, from −{scale} (blank) to {scale} (full): a row a unit, a column a step"
 
 
 def _draw_picture(trace: Trace, layout: Layout) -> list[Line]:
@@ -211,8 +211,8 @@ def _draw_explanation(
 
 def _finite(values: Array) -> list[float | None]:
     """The values for JSON, which has no NaN and no infinity: those are null."""
-    plain: list[float] = values.tolist()
-    return plain if np.isfinite(values).all() else [value if isfinite(value) else None for value in plain]
+    plain: list[float | None] = values.tolist()
+    return plain if np.isfinite(values).all() else [v if v is not None and isfinite(v) else None for v in plain]
 
 
 def _step_columns(trace: Trace, shown: TraceShown) -> dict[str, Array]:

@@ -1,0 +1,43 @@
+"""rnncalc examples."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rnn_calc.commands.options import OutputOptions, takes_groups
+from rnn_calc.commands.setup import destination_of
+
+
+@takes_groups
+def command(
+    output: OutputOptions,
+    *,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Print this example's file, to start one of your own from.", show_default=False),
+    ] = None,
+) -> None:
+    """List the worked examples, or print the file of one.
+
+    \b
+    rnncalc examples
+    rnncalc examples cat-sat-here > mine.toml
+    rnncalc trace --example cat-sat-here --check
+    """
+    from rnn_calc.files.examples import example_names, example_path, read_example
+    from rnn_calc.files.model import EXPECTED
+    from rnn_calc.show.examples import ExampleShown, example_view, examples_view
+    from rnn_calc.show.output import emit
+
+    destination = destination_of(output)
+    if name is not None:
+        emit(example_view(name, example_path(name).read_text("utf-8")), destination)
+        return
+    shown = []
+    for example in example_names():
+        model = read_example(example)
+        commands = tuple(dict.fromkeys(EXPECTED[value] for value in model.expected))
+        shown.append(ExampleShown(example, model.title or "", model.source or "", commands))
+    emit(examples_view(shown), destination)
