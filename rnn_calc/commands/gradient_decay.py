@@ -62,8 +62,8 @@ def command(
     from rnn_calc.commands.setup import destination_of, require_met
     from rnn_calc.core.decay import gradient_decay
     from rnn_calc.show.decay import DecayShown, decay_view
+    from rnn_calc.show.heading import describe_network
     from rnn_calc.show.output import emit
-    from rnn_calc.show.shapes import describe_network
 
     destination = destination_of(output)
     if not 0 < threshold < 1:

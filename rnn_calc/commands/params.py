@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,8 +10,10 @@ from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_group
 from rnn_calc.commands.setup import destination_of, expected_of, load_setup, require_met
 from rnn_calc.core.counts import CountReport, count_parameters
 from rnn_calc.core.errors import DataError, UsageError
-from rnn_calc.core.expectations import Expectation, compare
 from rnn_calc.core.sizes import check_size
+
+if TYPE_CHECKING:
+    from rnn_calc.core.expectations import Expectation
 
 
 @takes_groups
@@ -45,14 +47,18 @@ def command(
     expectations = _compare(report, expected_of("params", setup, changed=changed, check=output.check))
 
     from rnn_calc.show.counts import counts_view
+    from rnn_calc.show.heading import describe_network
     from rnn_calc.show.output import emit
-    from rnn_calc.show.shapes import describe_network
 
     emit(counts_view(report, expectations, describe_network(setup.network, setup.convention.name)), destination)
     require_met(expectations, check=output.check)
 
 
 def _compare(report: CountReport, expected: dict[str, object]) -> tuple[Expectation, ...]:
+    if not expected:
+        return ()
+    from rnn_calc.core.expectations import compare
+
     found = []
     if "total" in expected:
         found.append(compare("total", expected["total"], report.total))

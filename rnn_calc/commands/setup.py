@@ -62,7 +62,7 @@ def load_model(options: NetworkOptions) -> ModelFile:
 
         return read_example(options.example)
     if options.model is not None:
-        from rnn_calc.files.model import read_model
+        from rnn_calc.files.model_reader import read_model
 
         return read_model(options.model, allow_nonfinite=options.allow_nonfinite)
     return ModelFile("")

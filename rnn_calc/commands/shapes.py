@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
 from rnn_calc.commands.setup import choose, destination_of, expected_of, load_setup, require_met
-from rnn_calc.core.diagnosis import Diagnosis, diagnose
 from rnn_calc.core.errors import CheckFailedError, UsageError, quoted
-from rnn_calc.core.expectations import Expectation, compare_shape
 from rnn_calc.core.shapes import MODES, ShapeReport, shapes
 from rnn_calc.core.sizes import check_size
+
+if TYPE_CHECKING:
+    from rnn_calc.core.diagnosis import Diagnosis
+    from rnn_calc.core.expectations import Expectation
 
 _MOST_UNROLLED = 1000
 
@@ -78,18 +80,27 @@ def command(
         batch_first=batch_first if batch_first is not None else setup.model.batch_first,
         unroll=unroll or 0,
     )
-    diagnoses = tuple(diagnose(report, *_parse_shape(text)) for text in got or ())
+    diagnoses = _diagnose(report, got or [])
     changed = any(value is not None for value in (steps, batch, batch_first, mode, network.convention))
     expected = expected_of("shapes", setup, changed=changed, check=output.check)
     expectations = _compare(report, expected)
 
+    from rnn_calc.show.heading import describe_network
     from rnn_calc.show.output import emit
-    from rnn_calc.show.shapes import describe_network, shapes_view
+    from rnn_calc.show.shapes import shapes_view
 
     heading = describe_network(setup.network, setup.convention.name)
     emit(shapes_view(report, diagnoses, expectations, heading), destination)
     _require_fits(diagnoses)
     require_met(expectations, check=output.check)
+
+
+def _diagnose(report: ShapeReport, got: list[str]) -> tuple[Diagnosis, ...]:
+    if not got:
+        return ()
+    from rnn_calc.core.diagnosis import diagnose
+
+    return tuple(diagnose(report, *_parse_shape(text)) for text in got)
 
 
 def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
@@ -103,7 +114,11 @@ def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _compare(report: ShapeReport, expected: dict[str, object]) -> tuple[Expectation, ...]:
-    table = expected.get("shape", {})
+    if not expected:
+        return ()
+    from rnn_calc.core.expectations import compare_shape
+
+    table = expected["shape"]
     if not isinstance(table, dict):
         raise UsageError("expected.shape must be a table of symbols and shapes.")
     found = {symbol: report.tensor(symbol) for symbol in table}

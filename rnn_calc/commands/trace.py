@@ -43,8 +43,8 @@ def command(
     """
     from rnn_calc.commands.running import prepare_run
     from rnn_calc.commands.setup import destination_of, require_met
+    from rnn_calc.show.heading import describe_network
     from rnn_calc.show.output import emit
-    from rnn_calc.show.shapes import describe_network
     from rnn_calc.show.trace import TraceShown, trace_view
 
     destination = destination_of(output)

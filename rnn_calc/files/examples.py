@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from rnn_calc.core.errors import UsageError, did_you_mean, quoted
-from rnn_calc.files.model import ModelFile, read_model
+from rnn_calc.files.model import ModelFile
+from rnn_calc.files.model_reader import read_model
 
 _FOLDER = Path(__file__).parent / "examples"
 

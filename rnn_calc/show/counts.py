@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rnn_calc.core.conventions import write_shape
 from rnn_calc.core.counts import CountReport
-from rnn_calc.core.expectations import Expectation
 from rnn_calc.show.document import Block, Column, Document, Table, Text
 from rnn_calc.show.expected import expectation_block, expectations_json
 from rnn_calc.show.output import View, json_object
+
+if TYPE_CHECKING:
+    from rnn_calc.core.expectations import Expectation
 
 
 def counts_view(report: CountReport, expectations: tuple[Expectation, ...], heading: str) -> View:

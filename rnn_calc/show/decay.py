@@ -6,16 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import inf, isfinite, log10
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnn_calc.core.decay import DecayReport
-from rnn_calc.core.expectations import Expectation
 from rnn_calc.show.document import Block, Column, Document, Figure, Layout, Line, Table, Text, Value
 from rnn_calc.show.expected import expectation_block, expectations_json
 from rnn_calc.show.format import power_of_ten, short
 from rnn_calc.show.output import View, json_object
 from rnn_calc.show.theory import theory_of
+
+if TYPE_CHECKING:
+    from rnn_calc.core.expectations import Expectation
 
 _PLOT_HEIGHT = 14
 # What uniplot needs at the right of the plot for its axis labels.

@@ -1,13 +1,14 @@
 """A report as a document: tables, text and figures tagged by meaning, for any format to render.
 
+These are named tuples and not dataclasses because they are made on every start, and cost a sixth there.
+
 The tags are `Kind` for a column's content and the style names of `Span`; only a renderer knows fonts and colours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 # math: a symbol or formula. shape: a shape. number: a float shown at the precision. vector: several of them.
 # count: an exact integer, with thousands separators. index: one that numbers something, without.
@@ -24,8 +25,7 @@ Span = tuple[str, str]
 Line = list[Span]
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """What a figure needs to know of its page: columns, digits, whether it must keep to ASCII, and may use colour."""
 
     width: int = 80
@@ -34,8 +34,7 @@ class Layout:
     color: bool = False
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A table column: its heading and what its cells hold."""
 
     heading: str
@@ -43,8 +42,7 @@ class Column:
     heading_kind: Kind = "text"
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Rows under columns; `total` is a last row, set apart."""
 
     title: str
@@ -53,16 +51,14 @@ class Table:
     total: tuple[Value, ...] | None = None
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """A paragraph, or several short lines of one."""
 
     lines: tuple[str, ...]
     style: str = ""
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(NamedTuple):
     """Something drawn with characters, made to measure for a page."""
 
     title: str
@@ -72,8 +68,7 @@ class Figure:
 Block = Table | Text | Figure
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """A report, ready to be rendered."""
 
     blocks: tuple[Block, ...]

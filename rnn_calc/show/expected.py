@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from rnn_calc.core.expectations import Expectation
 from rnn_calc.show.document import Column, Table
+
+if TYPE_CHECKING:
+    from rnn_calc.core.expectations import Expectation
 
 
 def expectation_block(expectations: Sequence[Expectation]) -> Table:

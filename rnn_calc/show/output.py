@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -193,4 +192,6 @@ def _write_arrays(view: View, destination: Destination, stream: IO[bytes]) -> No
 
 def json_object(command: str, content: Mapping[str, object]) -> Iterator[str]:
     """One JSON object with the schema and the command first. Numbers must be finite: NaN is a bug here."""
+    import json
+
     yield json.dumps({"schema": 1, "command": command, **content}, ensure_ascii=True, allow_nan=False)

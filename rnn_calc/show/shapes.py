@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rnn_calc.core.conventions import write_shape
-from rnn_calc.core.diagnosis import Diagnosis
-from rnn_calc.core.expectations import Expectation
-from rnn_calc.core.network import Network
 from rnn_calc.core.shapes import DimensionCheck, ShapeReport, Tensor, UnrolledStep
 from rnn_calc.show.document import Block, Column, Document, Figure, Layout, Line, Table, Text, plain_line
 from rnn_calc.show.expected import expectation_block, expectations_json
 from rnn_calc.show.output import View, json_object
+
+if TYPE_CHECKING:
+    from rnn_calc.core.diagnosis import Diagnosis
+    from rnn_calc.core.expectations import Expectation
 
 _MODES = {
     "many-to-many": "many-to-many: an output at every step, as in tagging each word",
@@ -31,15 +33,6 @@ def shapes_view(
         partial(_document, report, diagnoses, expectations, heading),
         partial(_json, report, diagnoses, expectations),
         partial(_csv, report),
-    )
-
-
-def describe_network(network: Network, convention_name: str) -> str:
-    """One line that says which network a report is about."""
-    readout = f"d_out = {network.d_out}" if network.d_out else "no readout"
-    return (
-        f"{network.cell.name} ({network.activation}) · d_in = {network.d_in}, d_h = {network.d_h}, {readout} "
-        f"· convention {convention_name}"
     )
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnn_calc.core.conventions import Convention
-from rnn_calc.core.expectations import Expectation
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
 from rnn_calc.show.document import Block, Column, Document, Figure, Layout, Line, Table, Text, Value
@@ -20,6 +20,9 @@ from rnn_calc.show.explain import explain_step
 from rnn_calc.show.format import plural, short
 from rnn_calc.show.output import View
 from rnn_calc.show.selection import Selection, head_and_tail
+
+if TYPE_CHECKING:
+    from rnn_calc.core.expectations import Expectation
 
 _MOST_STEPS = 12
 _MOST_UNITS = 8

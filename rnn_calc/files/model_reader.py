@@ -1,0 +1,117 @@
+"""A model file (TOML, JSON or .npz) → ModelFile, every entry checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TypeVar
+
+from rnn_calc.core.errors import DataError, RnnCalcError, did_you_mean, listed, quoted
+from rnn_calc.core.sizes import check_size
+from rnn_calc.files.model import EXPECTED, ModelFile
+from rnn_calc.files.numbers import Numbers, numbers
+from rnn_calc.files.source import decode, describe_source, read_bytes
+
+T = TypeVar("T")
+
+SUFFIXES = (".toml", ".json", ".npz")
+
+_TEXTS = ("title", "source", "note", "cell", "convention", "activation", "mode", "init", "inputs", "text")
+_SIZES = {"d_in": 1, "d_h": 1, "d_out": 0, "steps": 1, "batch": 1, "seed": 0}
+_LISTS = ("h0", "sequence")
+_NAMES = tuple(entry.name for entry in fields(ModelFile) if entry.name not in ("path", "label"))
+
+
+def read_model(path: str, *, allow_nonfinite: bool = False) -> ModelFile:
+    """The model file at `path`, by its suffix.
+
+    Raises: DataError for anything in it that a model file does not have, naming the entry and the nearest right one.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix == ".npz":
+        from rnn_calc.files.arrays import read_npz
+
+        return ModelFile(path, weights=read_npz(path, allow_nonfinite=allow_nonfinite))
+    if suffix not in SUFFIXES:
+        raise DataError(f"{quoted(path)} is no model file by its name: it must end in {listed(SUFFIXES)}.")
+    text = decode(read_bytes(path), path)
+    document = _parse_toml(text, path) if suffix == ".toml" else _parse_json(text, path)
+    try:
+        return _model(path, document, allow_nonfinite=allow_nonfinite)
+    except RnnCalcError as error:
+        raise type(error)(f"{describe_source(path)}: {error}") from None
+
+
+def _parse_toml(text: str, path: str) -> Mapping[str, object]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{describe_source(path)} is no TOML: {quoted(error).strip(chr(39))}.") from None
+    except RecursionError:
+        raise DataError(f"{describe_source(path)} is nested too deep to be read.") from None
+    except ValueError:
+        raise DataError(f"{describe_source(path)} holds a number with too many digits.") from None
+
+
+def _parse_json(text: str, path: str) -> Mapping[str, object]:
+    from rnn_calc.files.sequences import parse_json
+
+    document = parse_json(text, path)
+    if not isinstance(document, dict):
+        raise DataError(f"{describe_source(path)} holds no object; a model file is an object of named entries.")
+    return document
+
+
+def _model(path: str, document: Mapping[str, object], *, allow_nonfinite: bool) -> ModelFile:
+    _check_names(document, _NAMES, "entry")
+    found: dict[str, object] = {}
+    for name, value in document.items():
+        found[name] = _entry(name, value, allow_nonfinite=allow_nonfinite)
+    if "text" in found and "sequence" in found:
+        raise DataError("it has both a sequence and a text; one of them is the input.")
+    embedding = found.get("embedding")
+    if isinstance(embedding, dict) and len({vector.shape for vector in embedding.values()}) > 1:
+        raise DataError("[embedding] has vectors of different lengths: " + _lengths(embedding))
+    return ModelFile(path, **found)  # type: ignore[arg-type]  # each entry was checked against its field above
+
+
+def _entry(name: str, value: object, *, allow_nonfinite: bool) -> object:
+    """The value of one entry, checked and converted."""
+    if name in _TEXTS:
+        return _of_type(name, value, str, "text")
+    if name in _SIZES:
+        return check_size(name, value, minimum=_SIZES[name])
+    if name in _LISTS:
+        return numbers(value, name, allow_nonfinite=allow_nonfinite)
+    if name == "batch_first":
+        return _of_type(name, value, bool, "true or false")
+    if name == "gain":
+        return numbers(value, name).flat[0]
+    table = _of_type(name, value, dict, "a table")
+    if name == "expected":
+        _check_names(table, EXPECTED, "expected value")
+        return table
+    return {
+        symbol: numbers(entry, f"{name}.{symbol}", allow_nonfinite=allow_nonfinite) for symbol, entry in table.items()
+    }
+
+
+def _of_type(name: str, value: object, kind: type[T], called: str) -> T:
+    if not isinstance(value, kind):
+        raise DataError(f"{name} must be {called}; it is {quoted(value)}.")
+    return value
+
+
+def _check_names(table: Mapping[str, object], known: Iterable[str], what: str) -> None:
+    for name in table:
+        if name not in known:
+            raise DataError(f"there is no {what} {quoted(name)}.{did_you_mean(name, known)} ({', '.join(known)})")
+
+
+def _lengths(embedding: Mapping[str, Numbers]) -> str:
+    first, *others = embedding.items()
+    odd = next((word, vector) for word, vector in others if vector.shape != first[1].shape)
+    return f"{quoted(first[0])} has {first[1].shape[0]}, {quoted(odd[0])} has {odd[1].shape[0]}."
