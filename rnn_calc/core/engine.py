@@ -7,10 +7,10 @@ for all T at once; only the recurrence itself is stepped, each step writing into
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -30,8 +30,8 @@ from rnn_calc.core.equations import (
 from rnn_calc.core.network import Network
 from rnn_calc.core.weights import Array, Weights
 
-# An operand of the step loop: one array a step.
-Rows = Iterable[Array]
+# An operand of the step loop: one array a step, or the same one at every step.
+Rows: TypeAlias = "list[Array] | repeat[Array]"
 
 # Products over all steps are made in slabs of exactly this many rows (the last one padded), because BLAS may round a
 # row differently in a product of another height. So a sequence that is cut and resumed gives the same bits.
@@ -41,6 +41,11 @@ _SLAB = 128
 _BLOCK = 4 * _SLAB
 
 _CACHE_LINE = 64
+
+# A matrix that does not stay in the cache is multiplied in pieces of about this many bytes, and every other step takes
+# them in the opposite order: what the last step touched last is still there for the next one.
+_PIECE = 2**20
+_STAYS_IN_CACHE = 7 * _PIECE // 4
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ def bulk_product(matrix: Array, rows: Array) -> Array:
 
 
 def _column_order(matrix: Array) -> Array:
-    """A copy of `matrix` in column order whose first entry lies on a cache line."""
+    """A copy of `matrix` in column order that starts on a cache line: a quarter faster to multiply by a vector."""
     memory = np.empty(matrix.nbytes + _CACHE_LINE, dtype=np.uint8)
     start = -memory.ctypes.data % _CACHE_LINE
     transposed: Array = memory[start : start + matrix.nbytes].view(np.float64).reshape(matrix.shape[::-1])
@@ -156,7 +161,7 @@ class Engine:
     def __init__(self, network: Network, weights: Weights) -> None:
         self.network = network
         self.weights = weights
-        self._columns: dict[str, Array] = {}
+        self._pieces: dict[str, list[Array]] = {}
         self._stateful = _stateful_names(network.equations)
         needed = _needed_for_state(network)
         self._before = [e for e in network.equations if e.name not in self._stateful]
@@ -189,11 +194,13 @@ class Engine:
                 now[equation.name] = evaluate(equation.expression, values, self.weights)
         return values
 
-    def columns(self, name: str) -> Array:
-        """The matrix of that name in column order and on a cache line: a quarter faster to multiply by a vector."""
-        if name not in self._columns:
-            self._columns[name] = _column_order(self.weights[name])
-        return self._columns[name]
+    def pieces(self, name: str) -> list[Array]:
+        """The rows of the matrix of that name, laid out to be multiplied by a vector, in one piece if it is small."""
+        if name not in self._pieces:
+            matrix = self.weights[name]
+            count = 1 if matrix.nbytes <= _STAYS_IN_CACHE else -(-matrix.nbytes // _PIECE)
+            self._pieces[name] = [_column_order(piece) for piece in np.array_split(matrix, min(count, len(matrix)))]
+        return self._pieces[name]
 
     def linearize(self, values: Values) -> Linearization:
         """The derivative of every step at `values`, ready to be applied from the left."""
@@ -231,22 +238,34 @@ class _StepLoop:
     """The recurrence as a list of NumPy calls, each with one operand list a step.
 
     `zip` over the `map`s runs the calls of a step in order and the steps in order, without any Python in between.
+    A group of calls that do not need each other's results may run in any order.
     """
 
     def __init__(self, engine: Engine, values: Values, batch: tuple[int, ...]) -> None:
         self._engine = engine
         self._values = values
         self._batch = batch
-        self._calls: list[map[Any]] = []
+        self._groups: list[list[tuple[Callable[..., Any], tuple[Rows, ...]]]] = []
         self._rows: dict[Vector, list[Array]] = {}
 
     def run(self, equations: Iterable[Equation]) -> None:
         for equation in equations:
             self._lower(equation.expression, self._operand(equation.vector))
-        deque(zip(*self._calls, strict=False), maxlen=0)
+        if all(len(group) == 1 for group in self._groups):
+            calls = [map(function, *columns) for ((function, columns),) in self._groups]
+        else:
+            calls = [*self._every_second(0), *self._every_second(1)]
+        # With an odd number of steps the calls of the second kind run out first, after the last step is done.
+        deque(zip(*calls, strict=False), maxlen=0)
+
+    def _every_second(self, first: int) -> Iterator[map[Any]]:
+        """The calls of the steps `first`, `first` + 2, …, each group in the opposite order for odd ones."""
+        for group in self._groups:
+            for function, columns in group[::-1] if first else group:
+                yield map(function, *(c if isinstance(c, repeat) else c[first::2] for c in columns))
 
     def _emit(self, function: Callable[..., Any], *columns: Rows) -> None:
-        self._calls.append(map(function, *columns))
+        self._groups.append([(function, columns)])
 
     def _scratch(self, expression: Expression) -> Rows:
         return repeat(np.empty((*self._batch, self._engine.network.sizes[axis_of(expression)])))
@@ -294,11 +313,24 @@ class _StepLoop:
                 self._emit(np.copyto, out, self._operand(expression))
 
     def _emit_product(self, matrix: str, vector: Rows, out: Rows) -> None:
-        columns = self._engine.columns(matrix)
+        pieces = self._engine.pieces(matrix)
         if self._batch:
-            self._emit(np.dot, vector, repeat(columns.T), out)
+            self._emit(np.dot, vector, repeat(np.ascontiguousarray(self._engine.weights[matrix].T)), out)
+        elif len(pieces) == 1:
+            self._emit(pieces[0].dot, vector, out)
         else:
-            self._emit(columns.dot, vector, out)
+            ends = np.cumsum([len(piece) for piece in pieces]).tolist()
+            self._groups.append(
+                [
+                    (piece.dot, (vector, _entries(out, slice(end - len(piece), end))))
+                    for piece, end in zip(pieces, ends, strict=True)
+                ]
+            )
+
+
+def _entries(rows: Rows, part: slice) -> Rows:
+    """A part of each row, as views."""
+    return repeat(next(rows)[part]) if isinstance(rows, repeat) else [row[part] for row in rows]
 
 
 class Linearization:

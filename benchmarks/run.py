@@ -1,0 +1,158 @@
+"""Speed and memory as ratios measured side by side in one run: `python benchmarks/run.py [startup trace decay memory]`.
+
+Each pair of things is run in turn, A B A B …, and the median of the pairwise ratios is printed with the smallest and
+the largest, so that a machine whose speed drifts still gives a comparison. BLAS and torch have one thread each.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_variable] = "1"
+
+ROUNDS = 11
+STARTS = 21
+
+Action = Callable[[], object]
+
+
+def seconds(action: Action) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def compare(name: str, ours: Action, theirs: Action, limit: float, rounds: int = ROUNDS) -> None:
+    """Print the ratio of `ours` to `theirs`, pair by pair after one warm-up, beside the limit that is promised."""
+    ours(), theirs()
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
+    ratios = sorted(a / b for a, b in pairs)
+    a, b = (median(pair[side] for pair in pairs) * 1e3 for side in (0, 1))
+    mark = "ok" if median(ratios) <= limit else "OVER"
+    print(
+        f"{name:<58} {a:9.1f} ms {b:9.1f} ms  ratio {median(ratios):.3f} "
+        f"({ratios[0]:.3f} to {ratios[-1]:.3f}), limit {limit}  {mark}"
+    )
+
+
+def process(*command: str) -> Action:
+    def run() -> None:
+        subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
+
+    return run
+
+
+def startup() -> None:
+    """Whole processes against importing NumPy, Typer and Rich's table."""
+    script = Path(sys.executable).with_name("rnncalc")
+    baseline = process("-c", "import numpy, typer, rich.table")
+    for command in ("params", "shapes"):
+        compare(f"rnncalc {command}, whole process", process(str(script), command), baseline, 0.75, STARTS)
+    compare("rnncalc --help, whole process", process(str(script), "--help"), baseline, 0.75, STARTS)
+
+
+def trace() -> None:
+    """The forward pass against torch.nn.RNN in float64."""
+    try:
+        import torch
+    except ImportError:
+        print("trace: torch is not installed, nothing to compare with")
+        return
+    import numpy as np
+
+    from rnn_calc import Network, make_weights
+    from rnn_calc import trace as run_trace
+
+    torch.set_num_threads(1)
+    for d_h, steps, limit in ((64, 10_000, 0.45), (512, 2_000, 0.85)):
+        network = Network(d_h, d_h)
+        weights = make_weights(network)
+        x = np.random.default_rng(0).standard_normal((steps, d_h))
+        reference, inputs = torch.nn.RNN(d_h, d_h, dtype=torch.float64), torch.tensor(x)
+
+        def theirs(reference: torch.nn.RNN = reference, inputs: torch.Tensor = inputs) -> None:
+            with torch.no_grad():
+                reference(inputs)
+
+        compare(
+            f"trace, d_in = d_h = {d_h}, T = {steps:,}, against torch.nn.RNN",
+            lambda network=network, weights=weights, x=x: run_trace(network, weights, x),  # type: ignore[misc]
+            theirs,
+            limit,
+        )
+
+
+def decay() -> None:
+    """All lags against the plain way: the product in NumPy and its 2-norm at every lag."""
+    import numpy as np
+
+    from rnn_calc import Network, gradient_decay, make_weights
+    from rnn_calc import trace as run_trace
+
+    d_h, steps = 256, 500
+    network = Network(64, d_h)
+    weights = make_weights(network)
+    done = run_trace(network, weights, np.random.default_rng(0).standard_normal((steps, 64)))
+    slopes, W_hh = 1 - done.h**2, weights["W_hh"]
+    found: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
+
+    def plain() -> None:
+        product, logarithm, norms = np.eye(d_h), 0.0, []
+        for t in range(steps - 1, 0, -1):
+            product = (product * slopes[t]) @ W_hh
+            norm = np.linalg.norm(product, 2)
+            product /= norm
+            logarithm += np.log10(norm)
+            norms.append(logarithm)
+        found["plain"] = np.array(norms)
+
+    def ours() -> None:
+        found["ours"] = gradient_decay(done).log10_norms
+
+    compare(f"gradient-decay, all lags, d_h = {d_h}, T = {steps}, against the plain way", ours, plain, 0.3, rounds=5)
+    print(f"{'':<58} largest difference in log10: {np.abs(found['ours'] - found['plain']).max():.1e}, limit 1e-09")
+
+
+def memory() -> None:
+    """The peak of a million-step CSV trace, and of the same read from a CSV file."""
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = Path(folder) / "inputs.csv"
+        with inputs.open("w") as file:
+            file.writelines(f"{t % 7 - 3},0.5,-0.25,{t % 3}\n" for t in range(1_000_000))
+        for name, source in (("drawn", ["--steps", "1000000"]), ("from CSV", ["--sequence", str(inputs)])):
+            # The peak of this one child: a process of its own asks for the usage of its only child.
+            code = (
+                "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL);"
+                "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
+            )
+            command = [sys.executable, "-m", "rnn_calc", "trace", "--d-h", "8", "--format", "csv", *source]
+            start = time.perf_counter()
+            result = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
+            peak = float(result.stdout)
+            print(
+                f"{f'trace --format csv, d_h = 8, a million steps {name}':<58} {peak:9.1f} MiB "
+                f"in {time.perf_counter() - start:.0f} s, limit 150 MB  {'ok' if peak * 1.048576 <= 150 else 'OVER'}"
+            )
+
+
+PARTS = {"startup": startup, "trace": trace, "decay": decay, "memory": memory}
+
+
+def main() -> None:
+    unknown = [name for name in sys.argv[1:] if name not in PARTS]
+    if unknown:
+        sys.exit(f"There is no benchmark {unknown[0]}; there are {', '.join(PARTS)}.")
+    for name in sys.argv[1:] or PARTS:
+        PARTS[name]()
+
+
+if __name__ == "__main__":
+    main()
