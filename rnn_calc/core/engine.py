@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any, TypeAlias
 
@@ -275,14 +275,22 @@ class _StepLoop:
         if isinstance(expression, Parameter):
             return repeat(self._engine.weights[expression.name])
         if isinstance(expression, Vector):
-            if expression not in self._rows:
-                self._rows[expression] = list(self._values.of(expression))
-            return self._rows[expression]
+            return self._vector_rows(expression)
         if not self._engine.depends_on_state(expression):
             return self._every_step(evaluate(expression, self._values, self._engine.weights))
         out = self._scratch(expression)
         self._lower(expression, out)
         return out
+
+    def _vector_rows(self, vector: Vector) -> list[Array]:
+        """The rows of a vector; the states before each step are views that the states after it have made already."""
+        if vector not in self._rows:
+            if vector.previous:
+                after = self._vector_rows(replace(vector, previous=False))
+                self._rows[vector] = [self._values.previous[vector.name][0], *after[:-1]]
+            else:
+                self._rows[vector] = list(self._values.of(vector))
+        return self._rows[vector]
 
     def _every_step(self, array: Array) -> Rows:
         """An array that was computed for all steps, step by step; one that is the same at every step, repeated."""
