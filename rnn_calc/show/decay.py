@@ -13,7 +13,7 @@ import numpy as np
 from rnn_calc.core.decay import DecayReport
 from rnn_calc.show.document import Block, Column, Document, Figure, Layout, Line, Table, Text, Value
 from rnn_calc.show.expected import expectation_block, expectations_json
-from rnn_calc.show.format import power_of_ten, short
+from rnn_calc.show.format import power_of_ten
 from rnn_calc.show.output import View, json_object
 from rnn_calc.show.theory import theory_of
 
@@ -129,39 +129,30 @@ def _summary_table(reports: Sequence[DecayReport], shown: DecayShown) -> Table:
         ("spectral norm of W_hh, σ_max", [report.spectral_norm for report in reports]),
         ("bound per step, max|φ′|·σ_max", [report.bound_per_step for report in reports]),
         ("fitted rate per step", [report.rate_per_step for report in reports]),
-        ("half-life or doubling time", [_pace(report) for report in reports]),
+        ("half-life, steps", [report.half_life for report in reports]),
+        ("doubling time, steps", [report.doubling_time for report in reports]),
         (f"first lag under {reports[0].threshold:g}", [_first_below(report) for report in reports]),
         ("largest norm", [_peak(report) for report in reports]),
         (f"norm at lag {len(reports[0].lags)}", [power_of_ten(r.log10_norm(len(r.lags))) for r in reports]),
-        ("rounding, estimated (relative)", [f"{report.rounding:.0e}" for report in reports]),
+        ("estimated rounding, relative", [f"{report.rounding:.0e}" for report in reports]),
         ("verdict", [report.verdict for report in reports]),
     ]
     return Table("Measured", tuple(columns), tuple((name, *values) for name, values in quantities))
-
-
-def _pace(report: DecayReport) -> str:
-    if report.half_life is not None:
-        return f"halves in {short(report.half_life, 2)} steps"
-    if report.doubling_time is not None:
-        return f"doubles in {short(report.doubling_time, 2)} steps"
-    return "0 at once" if report.rate_per_step == 0 else "neither"
 
 
 def _first_below(report: DecayReport) -> str:
     """The first lag under the threshold; where none was measured, the one the fitted rate leads to."""
     if report.first_below is not None:
         return str(report.first_below)
-    last = report.log10_norm(len(report.lags))
-    if 0 < report.rate_per_step < 1 and report.half_life is not None:
-        further = (log10(report.threshold) - last) / log10(report.rate_per_step)
-        reached = len(report.lags) + further
-        if reached < 1e7:
-            return f"none (about {reached:,.0f} at this rate)"
-    return "none"
+    longest = len(report.lags)
+    if report.half_life is None:
+        return "none"
+    further = (log10(report.threshold) - report.log10_norm(longest)) / log10(report.rate_per_step)
+    return f"> {longest} (≈ {longest + further:,.0f})" if further < 1e7 else f"> {longest}"
 
 
 def _peak(report: DecayReport) -> str:
-    return f"{power_of_ten(report.log10_norm(report.peak))} at lag {report.peak}"
+    return f"{power_of_ten(report.log10_norm(report.peak))} (lag {report.peak})"
 
 
 def _jacobian_tables(report: DecayReport) -> list[Block]:

@@ -19,19 +19,19 @@ def theory_of(report: DecayReport) -> tuple[str, ...]:
 def _about_the_bound(report: DecayReport) -> Iterator[str]:
     bound = report.bound_per_step
     slope = short(report.max_slope, 2)
-    if bound < 1:
+    if abs(bound - 1) < _ABOUT_ONE:
+        yield "max|φ′|·σ_max = 1: the norm cannot grow; theory does not say whether it shrinks."
+    elif bound < 1:
         yield (
             f"max|φ′|·σ_max = {slope}·{short(report.spectral_norm)} = {short(bound)} < 1 is sufficient for vanishing: "
             f"no input and no state can make the norm larger than {short(bound)}^lag (Pascanu, Mikolov, Bengio 2013)."
         )
-    elif bound > 1:
+    else:
         yield (
             f"max|φ′|·σ_max = {slope}·{short(report.spectral_norm)} = {short(bound)} > 1 is necessary for exploding, "
             f"not sufficient: theory leaves it open, and what was measured is {report.verdict} "
             f"(Pascanu, Mikolov, Bengio 2013)."
         )
-    else:
-        yield "max|φ′|·σ_max = 1: the norm cannot grow; theory does not say whether it shrinks."
 
 
 def _about_eigenvalues(report: DecayReport) -> Iterator[str]:
