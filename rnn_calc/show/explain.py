@@ -30,7 +30,7 @@ def _aligned(result: str, rows: list[tuple[str, str]]) -> list[Line]:
     lines: list[Line] = []
     for index, (left, right) in enumerate(rows):
         name = f"  {result} = " if index == 0 else " " * (len(result) + 5)
-        lines.append([(name, "math"), (f"[{left.ljust(width)}]", ""), (f" = [{right}]", "number")])
+        lines.append([(name, "math"), (f"[{left}]".ljust(width + 2), ""), (f" = [{right}]", "number")])
     return lines
 
 
