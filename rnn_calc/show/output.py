@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -29,6 +29,8 @@ _SUFFIXES = {
     ".npy": "npy",
 }
 _BINARY = ("npz", "npy")
+# No terminal shows these: they need --output.
+_FILE_FORMATS = ("svg", *_BINARY)
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ def resolve_destination(
 
     Raises: UsageError for formats that contradict each other or do not exist; OutputError for a file that exists.
     """
-    if format_name is not None and format_name not in FORMATS:
+    if format_name in _FILE_FORMATS and output in (None, "-"):
+        raise UsageError(f"{format_name} is for files: add --output NAME.{format_name}.")
+    if format_name is not None and format_name not in (*FORMATS, *_FILE_FORMATS):
         raise UsageError(
             f"There is no format {quoted(format_name)}; it must be {listed(FORMATS)}."
             f"{did_you_mean(format_name, FORMATS)}"
@@ -77,6 +81,9 @@ def resolve_destination(
         return Destination(chosen or "table", None, force, precision)
     path = Path(output)
     suffix = path.suffix.lower()
+    kind = _file_type(path)
+    if kind == stat.S_IFDIR:
+        raise OutputError(f"{quoted(output)} is a folder; --output needs the name of a file.")
     if chosen is None:
         if suffix not in _SUFFIXES:
             raise UsageError(
@@ -84,13 +91,29 @@ def resolve_destination(
                 "or add --format."
             )
         chosen = _SUFFIXES[suffix]
-    if path.is_dir():
-        raise OutputError(f"{quoted(output)} is a folder; --output needs the name of a file.")
-    if path.exists() and not force:
+    if kind == stat.S_IFREG and not force:
         raise OutputError(f"{quoted(output)} exists; add --force to write over it.")
     if not path.parent.is_dir():
         raise OutputError(f"There is no folder {quoted(path.parent)} to write {quoted(path.name)} in.")
     return Destination(chosen, output, force, precision)
+
+
+def _file_type(path: Path) -> int | None:
+    """What is at `path`, as `stat.S_IF…`, links followed; None where nothing is.
+
+    Raises: OutputError when the system does not say.
+    """
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise _write_error(str(path), error) from None
+
+
+def _write_error(path: str, error: OSError | ValueError) -> OutputError:
+    reason = (getattr(error, "strerror", None) or str(error)).lower()
+    return OutputError(f"{quoted(path)} cannot be written: {reason}.")
 
 
 def emit(view: View, destination: Destination) -> None:
@@ -99,7 +122,7 @@ def emit(view: View, destination: Destination) -> None:
     Raises: OutputError when it cannot be written (no partial file stays), OutputClosedError when a pipe was closed.
     """
     if destination.format in _BINARY and view.arrays is None:
-        raise UsageError(f"rnncalc {view.command} has no arrays to write; take {listed(FORMATS)} or .svg.")
+        raise UsageError(f"rnncalc {view.command} has no arrays to write; take {listed((*FORMATS, 'svg'))}.")
     if destination.path is None:
         _write_stdout(view, destination)
     else:
@@ -108,10 +131,11 @@ def emit(view: View, destination: Destination) -> None:
 
 def _write_stdout(view: View, destination: Destination) -> None:
     # Python leaves stdout None when the shell closed it.
-    stream = sys.stdout or StringIO()
+    if sys.stdout is None:
+        raise OutputError("stdout is closed, so the result has nowhere to go; add --output FILE.")
     try:
-        _write_text(view, destination, stream)
-        stream.flush()
+        _write_text(view, destination, sys.stdout)
+        sys.stdout.flush()
     except BrokenPipeError:
         # Python flushes stdout once more at exit; give it somewhere to go.
         with contextlib.suppress(OSError, ValueError):
@@ -122,22 +146,36 @@ def _write_stdout(view: View, destination: Destination) -> None:
 
 
 def _write_file(view: View, destination: Destination, path: Path) -> None:
-    """Write beside the file and move it there when it is whole."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    """Write beside the file and move it there when it is whole; into a pipe or a device, write straight."""
     try:
+        kind = _file_type(path)
+        if kind not in (None, stat.S_IFREG):
+            # Moving a file there would replace /dev/null itself.
+            _write_content(view, destination, path)
+            return
+        # A link stays a link: what it points to is written.
+        target = path.resolve()
+        partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
         try:
-            if destination.format in _BINARY:
-                with partial.open("wb") as binary:
-                    _write_arrays(view, destination, binary)
-            else:
-                with partial.open("w", encoding="utf-8", newline="\n") as text:
-                    _write_text(view, destination, text)
-            partial.replace(path)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise OutputError(f"{quoted(str(path))} cannot be written: {reason}.") from None
-    finally:
-        partial.unlink(missing_ok=True)
+            _write_content(view, destination, partial)
+            if kind is not None:
+                partial.chmod(stat.S_IMODE(target.stat().st_mode))
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise OutputClosedError from None
+        raise _write_error(str(path), error) from None
+
+
+def _write_content(view: View, destination: Destination, path: Path) -> None:
+    if destination.format in _BINARY:
+        with path.open("wb") as binary:
+            _write_arrays(view, destination, binary)
+    else:
+        with path.open("w", encoding="utf-8", newline="\n") as text:
+            _write_text(view, destination, text)
 
 
 def _write_text(view: View, destination: Destination, stream: IO[str]) -> None:
@@ -149,7 +187,8 @@ def _write_text(view: View, destination: Destination, stream: IO[str]) -> None:
         case "csv":
             from rnn_calc.show.plain import csv_line
 
-            stream.writelines(csv_line(row) for row in view.csv())
+            lines = map(csv_line, view.csv())
+            stream.writelines(line if line.isascii() else _encodable(line, stream) for line in lines)
         case "markdown":
             from rnn_calc.show.plain import render_markdown
 

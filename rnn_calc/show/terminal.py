@@ -38,8 +38,8 @@ STYLES = {
 _FOLDABLE: dict[Kind, int] = {"text": 16, "math": 16, "shape": 16, "verdict": 16, "vector": 24}
 _COLUMN_GAP = 3
 
-# From blue for −1 over grey to red for +1: told apart by every kind of colour vision, on black and on white.
-_COLD, _HOT, _NEUTRAL = (33, 102, 220), (210, 40, 43), (150, 150, 150)
+# From blue for −1 over light grey to red for +1: told apart by every kind of colour vision, on black and on white.
+_COLD, _HOT, _NEUTRAL = (33, 102, 200), (200, 40, 43), (225, 225, 225)
 
 _SVG_FORMAT = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
@@ -73,7 +73,7 @@ def style_of(name: str) -> Style:
     value = max(-1.0, min(1.0, float(name.removeprefix("heat:"))))
     end = _HOT if value > 0 else _COLD
     red, green, blue = (round(mid + (to - mid) * abs(value)) for mid, to in zip(_NEUTRAL, end, strict=True))
-    return Style(color=f"rgb({red},{green},{blue})")
+    return Style(bgcolor=f"rgb({red},{green},{blue})")
 
 
 def render_terminal(document: Document, stream: IO[str], *, precision: int, width: int | None = None) -> None:

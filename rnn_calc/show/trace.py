@@ -14,7 +14,7 @@ import numpy as np
 from rnn_calc.core.conventions import Convention
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
-from rnn_calc.show.document import Block, Column, Document, Figure, Layout, Line, Table, Text, Value
+from rnn_calc.show.document import Block, Column, Document, Figure, Layout, Line, Span, Table, Text, Value
 from rnn_calc.show.expected import expectation_block, expectations_json
 from rnn_calc.show.explain import explain_step
 from rnn_calc.show.format import plural, short
@@ -72,7 +72,8 @@ def _document(trace: Trace, shown: TraceShown, expectations: tuple[Expectation, 
     else:
         blocks.append(_steps_table(trace, shown, steps, units))
     blocks.append(_memory_table(trace, steps, units))
-    blocks.append(Figure(_picture_title(trace), partial(_draw_picture, trace)))
+    title = "The memory as a picture: a row a unit, a column a step"
+    blocks.append(Figure(title, partial(_draw_picture, trace)))
     if expectations:
         blocks.append(expectation_block(expectations))
     return Document(tuple(blocks))
@@ -155,18 +156,14 @@ def _scale(trace: Trace) -> float:
     return 1.0 if largest <= 1 else largest
 
 
-def _picture_title(trace: Trace) -> str:
-    scale = short(_scale(trace), 3)
-    return f"The memory as a picture, from −{scale} (blank) to {scale} (full): a row a unit, a column a step"
-
-
 def _draw_picture(trace: Trace, layout: Layout) -> list[Line]:
-    shades = _ASCII_SHADES if layout.ascii else _SHADES
+    """Shades of a colour where there are colours, else characters from blank to full."""
     scale = _scale(trace)
     label_width = len(f"unit {trace.network.d_h}")
     history = np.vstack([trace.h0[None], trace.h])
-    # Two more columns for each of the frame's sides and for the gap.
-    columns = head_and_tail(len(history), max(2, layout.width - label_width - 6))
+    room = layout.width - label_width - 6  # the frame's sides, and the gap
+    cell = 2 if 2 * len(history) <= room else 1
+    columns = head_and_tail(len(history), max(2, room // cell))
     rows = head_and_tail(trace.network.d_h, _MOST_PICTURE_ROWS)
     lines: list[Line] = []
     for unit in rows.shown:
@@ -176,22 +173,33 @@ def _draw_picture(trace: Trace, layout: Layout) -> list[Line]:
         for step in columns.shown:
             if columns.gap_before(step):
                 line.append(("⋯", "muted"))
-            line.append(_shade(float(history[step, unit]) / scale, shades))
+            text, style = _shade(float(history[step, unit]) / scale, layout)
+            line.append((text * cell, style))
         lines.append([*line, ("│", "muted")])
-    lines.append([(" " * (label_width + 2), ""), (_picture_axis(trace, columns), "muted")])
+    lines.append([(" " * (label_width + 2), ""), (_picture_axis(trace, columns, cell), "muted")])
+    lines.append([(" " * (label_width + 2), ""), *_legend(scale, layout)])
     return lines
 
 
-def _shade(value: float, shades: str) -> tuple[str, str]:
+def _shade(value: float, layout: Layout) -> Span:
+    """One cell of the picture for a value between −1 and 1."""
     if not isfinite(value):
         return "?", "bad"
-    level = min(len(shades) - 1, int((value + 1) / 2 * len(shades)))
-    return shades[max(0, level)], f"heat:{value:.2f}"
+    if layout.color:
+        return " ", f"heat:{value:.2f}"
+    shades = _ASCII_SHADES if layout.ascii else _SHADES
+    return shades[max(0, min(len(shades) - 1, int((value + 1) / 2 * len(shades))))], ""
 
 
-def _picture_axis(trace: Trace, columns: Selection) -> str:
+def _legend(scale: float, layout: Layout) -> Line:
+    line: Line = [(f"−{short(scale, 3)} ", "muted")]
+    line += [_shade(value, layout) for value in (-1.0, -0.5, 0.0, 0.5, 1.0)]
+    return [*line, (f" {short(scale, 3)}", "muted")]
+
+
+def _picture_axis(trace: Trace, columns: Selection, cell: int) -> str:
     first, last = f"h_{trace.first - 1}", f"h_{trace.first - 1 + columns.total - 1}"
-    width = len(columns.shown) + (1 if columns.left_out else 0)
+    width = cell * len(columns.shown) + (1 if columns.left_out else 0)
     text = first + last.rjust(width - len(first)) if width > len(first) + len(last) else f"{first} … {last}"
     return text + (f"  ({columns.left_out:,} columns left out)" if columns.left_out else "")
 
