@@ -177,7 +177,8 @@ def _draw_picture(trace: Trace, layout: Layout) -> list[Line]:
             line.append((text * cell, style))
         lines.append([*line, ("│", "muted")])
     lines.append([(" " * (label_width + 2), ""), (_picture_axis(trace, columns, cell), "muted")])
-    lines.append([(" " * (label_width + 2), ""), *_legend(scale, layout)])
+    left_out = f"   ({columns.left_out:,} columns left out)" if columns.left_out else ""
+    lines.append([(" " * (label_width + 2), ""), *_legend(scale, layout), (left_out, "muted")])
     return lines
 
 
@@ -201,7 +202,7 @@ def _picture_axis(trace: Trace, columns: Selection, cell: int) -> str:
     first, last = f"h_{trace.first - 1}", f"h_{trace.first - 1 + columns.total - 1}"
     width = cell * len(columns.shown) + (1 if columns.left_out else 0)
     text = first + last.rjust(width - len(first)) if width > len(first) + len(last) else f"{first} … {last}"
-    return text + (f"  ({columns.left_out:,} columns left out)" if columns.left_out else "")
+    return text
 
 
 def _draw_explanation(
