@@ -82,16 +82,17 @@ def _reordered(convention: Convention, tensor: Tensor, got: tuple[int, ...]) -> 
     have = tuple(tensor.axes[index] for index in order)
     word = "transposed" if tensor.kind == "parameter" else "its axes are in another order"
     reason = f"{word}: you have {_names(have)}, this convention needs {_names(tensor.axes)}"
-    if tensor.kind != "parameter":
-        return reason
+    if tensor.kind != "parameter" or "1" in tensor.axes:
+        return reason  # only matrices are stored the other way round elsewhere
     others = [other.name for other in CONVENTIONS.values() if other.row_vectors != convention.row_vectors]
     return f"{reason}; stored your way in {' and '.join(others) if len(others) < 3 else ', '.join(others)}"
 
 
 def _with_ones(got: tuple[int, ...], needs: tuple[int, ...], axes: tuple[str, ...]) -> str:
     """The same sizes but for axes of length 1: a row or a column where a flat vector is needed, or the reverse."""
-    kind = {(2, 1): "a matrix of one row" if got[0] == 1 else "a matrix of one column"}.get((len(got), len(needs)), "")
-    what = f"it is {kind}" if kind else f"it has {_axes(len(got))}"
+    what = f"it has {_axes(len(got))}"
+    if (len(got), len(needs)) == (2, 1):
+        what = f"it is a matrix of one {'row' if got[0] == 1 else 'column'}"
     return f"{what}; this convention writes {_names(axes)} = {write_shape(needs)}: reshape it, no number changes"
 
 

@@ -34,7 +34,8 @@ def compare(name: str, printed: object, computed: float) -> Expectation:
         exponent = value.as_tuple().exponent
         assert isinstance(exponent, int)
         difference = Decimal(computed) - value
-        met = abs(difference) <= Decimal(5).scaleb(exponent - 1)
+        # A NaN has no order, and meets nothing.
+        met = not difference.is_nan() and abs(difference) <= Decimal(5).scaleb(exponent - 1)
     except (InvalidOperation, Overflow, ValueError):
         raise DataError(f"expected.{name} is {quoted(printed)}, which is no number to compare with.") from None
     shown = str(computed) if isinstance(computed, int) else repr(float(computed))

@@ -6,9 +6,10 @@ moment when a later factor wipes that other row out.
 
 A norm is not changed by a rotation from the left, and a long product soon has few rows that matter. So the rows are
 now and then rotated to the product's own singular directions, and the ones below rounding are dropped. Whether they
-stay below is not assumed but watched: random combinations of everything dropped (`_GUARDS` of them) are carried
-along. Were the dropped part ever larger than ten times what they show, all of them would have had to miss it, which
-has a probability of 10^−12 (Halko, Martinsson, Tropp 2011, lemma 4.1).
+stay below is not assumed but watched: random combinations of everything dropped, and of the noise that the rotation
+leaves in every direction, are carried along (`_GUARDS` of them). Were the dropped part ever larger than ten times what
+they show, all of them would have had to miss it, which has a probability of 10^−12 (Halko, Martinsson, Tropp 2011,
+lemma 4.1).
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _GUARDS = 12
 # Directions below this share of the norm are dropped; the guard speaks when they reach the second one.
 _DROP = 1e-16
 _TRUSTED = 1e-11
+# A guard whose entries span more powers of two than this may have lost the smallest ones to underflow.
+_BLIND = 900
 # Rows whose sizes span more than this many powers of two are graded on purpose and are left alone.
 _GRADED = 200
 
@@ -70,9 +73,8 @@ class JacobianProduct:
     def matrix(self) -> Array:
         """∂h_T/∂h_k in full; entries beyond float64 are infinite, entries below it 0."""
         assert not self._compress, "a compressed product has lost its left factor"
-        rows, exponent = self._aligned(self._blocks[self._through], self._exponents)
         with np.errstate(over="ignore", under="ignore"):
-            return np.ldexp(rows, exponent)
+            return np.ldexp(self._blocks[self._through], self._exponents[:, None])
 
     def log2_norm(self) -> float:
         """The base-2 logarithm of the 2-norm of ∂h_T/∂h_k; minus infinity for an exact zero."""
@@ -84,7 +86,12 @@ class JacobianProduct:
         """Whether everything dropped so far is too small to show in a norm of that logarithm."""
         if not self._guards:
             return True
+        if log2_norm == -inf:
+            return False  # what was dropped may have had more to lose before float64 called it zero
         rows, exponents = self._blocks[self._through][-self._guards :], self._exponents[-self._guards :]
+        sizes = np.abs(rows)
+        if (sizes.min(axis=1, initial=inf, where=sizes > 0) < np.ldexp(sizes.max(axis=1), -_BLIND)).any():
+            return False
         shown = self._log2(rows, exponents, lambda guards: float(np.linalg.norm(guards, axis=1).max()))
         return shown == -inf or shown + log2(10) <= log2_norm + log2(_TRUSTED)
 
@@ -119,10 +126,11 @@ class JacobianProduct:
         rows, top = self._aligned(np.hstack([self._blocks[name] for name in names]), self._exponents)
         left, sizes, directions = np.linalg.svd(rows[:kept], full_matrices=False)
         rank = int((sizes > _DROP * sizes[0]).sum())
-        if rank == kept:
+        if rank in (0, kept):
             return
         dropped = sizes[rank:, None] * directions[rank:]
         guards = self._rng.standard_normal((_GUARDS, len(dropped))) @ dropped
+        guards += _DROP * sizes[0] * self._rng.standard_normal(guards.shape)
         if self._guards:
             guards += rows[kept:]
         self._guards = _GUARDS

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from rnn_calc.core.engine import Engine, Values, evaluate
-from rnn_calc.core.equations import Expression, Sum, Vector
+from rnn_calc.core.equations import Expression, Sum
 from rnn_calc.core.errors import DataError, NonFiniteError
 from rnn_calc.core.memory import FLOAT64, require_memory
 from rnn_calc.core.network import Network
@@ -142,10 +142,10 @@ def require_finite(part: Trace) -> None:
     for equation in part.network.equations:
         values = part.values.now[equation.name]
         if not np.isfinite(values).all():
-            t, *_, unit = (int(index[0]) for index in np.nonzero(~np.isfinite(values)))
-            symbol = Vector(equation.name, "").name
+            where = tuple(int(index[0]) for index in np.nonzero(~np.isfinite(values)))
+            t, unit = where[0], where[-1]
             raise NonFiniteError(
-                f"{symbol}_{part.first + t}[{unit + 1}] is {values[t, ..., unit].ravel()[0]:g}: the state outgrew "
+                f"{equation.name}_{part.first + t}[{unit + 1}] is {values[where]:g}: the state outgrew "
                 f"float64 at step {part.first + t}. Use a bounded activation (tanh), a smaller --spectral-radius, "
                 f"fewer steps, or --allow-nonfinite to see it."
             )

@@ -90,12 +90,13 @@ def draw(network: Network, init: Init) -> dict[str, Array]:
         raise DataError(
             f"There is no init {quoted(init.scheme)}; it must be {listed(INITS)}.{did_you_mean(init.scheme, INITS)}"
         )
-    # A second bias comes last, so that every convention draws the same matrices from one seed.
-    ordered = sorted(network.parameters, key=lambda parameter: parameter.role == "recurrent_bias")
-    streams = np.random.SeedSequence(init.seed).spawn(len(ordered))
+    # The streams are dealt out to all that such a network can have; a second bias comes last.
+    everything = replace(network, d_out=network.d_out or 1, biases=2).parameters
+    ordered = sorted(everything, key=lambda parameter: parameter.role == "recurrent_bias")
+    streams = dict(zip((p.name for p in ordered), np.random.SeedSequence(init.seed).spawn(len(ordered)), strict=True))
     arrays = {}
-    for parameter, stream in zip(ordered, streams, strict=True):
-        rng = np.random.default_rng(stream)
+    for parameter in network.parameters:
+        rng = np.random.default_rng(streams[parameter.name])
         shape = shape_of(parameter.axes, network.sizes)
         if init.scheme == "uniform":
             limit = 1 / np.sqrt(network.d_h)
