@@ -64,6 +64,7 @@ def command(
     from rnn_calc.show.decay import DecayShown, decay_view
     from rnn_calc.show.heading import describe_network
     from rnn_calc.show.output import emit
+    from rnn_calc.show.progress import watching
 
     destination = destination_of(output)
     if not 0 < threshold < 1:
@@ -77,7 +78,8 @@ def command(
     )
     traces = [(label, run.whole(arrays)) for label, arrays in scaled]
     kept = lags if expected else jacobian or ()
-    reports = [gradient_decay(done, threshold=threshold, jacobians=kept) for _, done in traces]
+    watch = watching("Multiplying Jacobians")
+    reports = [gradient_decay(done, threshold=threshold, jacobians=kept, watch=watch) for _, done in traces]
     expectations = _compare(expected, reports[0])
     labels = tuple(label for label, _ in scaled)
     shown = DecayShown(describe_network(run.setup.network, run.setup.convention.name), run.notes, labels)

@@ -23,7 +23,7 @@ from rnn_calc.core.expectations import Expectation, compare, entries
 from rnn_calc.core.trace import Trace, require_finite, require_trace_memory, trace, trace_blocks
 from rnn_calc.core.weights import Array, Weights
 from rnn_calc.files.sequences import Sequence
-from rnn_calc.show.progress import tracked
+from rnn_calc.show.progress import tracked, watching
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Run:
 
     def whole(self, weights: Weights | None = None) -> Trace:
         """The run as one trace, with other weights if they are given."""
-        done = trace(self.setup.network, weights or self.weights, self.inputs, self.initial)
+        done = trace(self.setup.network, weights or self.weights, self.inputs, self.initial, watch=watching("Tracing"))
         if not self.setup.options.allow_nonfinite:
             require_finite(done)
         return done

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from rnn_calc.core.engine import Engine, Linearization
+from rnn_calc.core.engine import Engine, Linearization, Watch
 from rnn_calc.core.equations import MAX_SLOPE
 from rnn_calc.core.errors import DataError, NonFiniteError
 from rnn_calc.core.products import JacobianProduct
@@ -109,10 +109,12 @@ class DecayReport:
         return len(self.log10_norms) * sqrt(self.trace.network.d_h) * _UNIT_ROUNDOFF
 
 
-def gradient_decay(trace: Trace, *, threshold: float = 1e-3, jacobians: Collection[int] = ()) -> DecayReport:
+def gradient_decay(
+    trace: Trace, *, threshold: float = 1e-3, jacobians: Collection[int] = (), watch: Watch = iter
+) -> DecayReport:
     """The norm of ∂h_T/∂h_{T−lag} for every lag of `trace`, a single sequence.
 
-    `jacobians` names lags whose whole matrix is kept.
+    `jacobians` names lags whose whole matrix is kept; `watch` goes over the lags.
     Raises: DataError for a batch, fewer than two steps, a threshold outside (0, 1) or a lag that there is not;
     NonFiniteError where a pre-activation is no number.
     """
@@ -131,9 +133,9 @@ def gradient_decay(trace: Trace, *, threshold: float = 1e-3, jacobians: Collecti
 
     derivative = Engine(trace.network, trace.weights).linearize(trace.values)
     kept: dict[int, Array] = {}
-    norms = None if jacobians else _norms(derivative, T, trace.network.d_h)
+    norms = None if jacobians else _norms(derivative, T, trace.network.d_h, watch)
     if norms is None:
-        norms = _norms_in_full(derivative, T, trace.network.d_h, jacobians, kept)
+        norms = _norms_in_full(derivative, T, trace.network.d_h, jacobians, kept, watch)
     return DecayReport(
         trace,
         norms,
@@ -145,11 +147,11 @@ def gradient_decay(trace: Trace, *, threshold: float = 1e-3, jacobians: Collecti
     )
 
 
-def _norms(derivative: Linearization, T: int, width: int) -> Array | None:
+def _norms(derivative: Linearization, T: int, width: int, watch: Watch) -> Array | None:
     """The logarithms of all norms from compressed products, or None where what was dropped might show."""
     product = JacobianProduct(width)
     norms = np.full(T - 1, -inf)
-    for lag in range(1, T):
+    for lag in watch(range(1, T)):
         product.pull(derivative, T - lag)
         log2_norm = product.log2_norm()
         if not product.trusted(log2_norm):
@@ -161,12 +163,12 @@ def _norms(derivative: Linearization, T: int, width: int) -> Array | None:
 
 
 def _norms_in_full(
-    derivative: Linearization, T: int, width: int, jacobians: Collection[int], kept: dict[int, Array]
+    derivative: Linearization, T: int, width: int, jacobians: Collection[int], kept: dict[int, Array], watch: Watch
 ) -> Array:
     """The same from products of which nothing is dropped; the matrices of the lags in `jacobians` go into `kept`."""
     product = JacobianProduct(width, compress=False)
     norms = np.full(T - 1, -inf)
-    for lag in range(1, T):
+    for lag in watch(range(1, T)):
         product.pull(derivative, T - lag)
         norms[lag - 1] = product.log2_norm() * _LOG10_2
         if lag in jacobians:

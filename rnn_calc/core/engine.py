@@ -33,6 +33,9 @@ from rnn_calc.core.weights import Array, Weights
 # An operand of the step loop: one array a step, or the same one at every step.
 Rows: TypeAlias = "list[Array] | repeat[Array]"
 
+# Goes over the items of a long loop; a front end may show progress meanwhile.
+Watch = Callable[[range], Iterable[int]]
+
 # Products over all steps are made in slabs of exactly this many rows (the last one padded), because BLAS may round a
 # row differently in a product of another height. So a sequence that is cut and resumed gives the same bits.
 _SLAB = 128
@@ -168,7 +171,7 @@ class Engine:
         self._loop = [e for e in network.equations if e.name in self._stateful and e.name in needed]
         self._after = [e for e in network.equations if e.name in self._stateful and e.name not in needed]
 
-    def run(self, x: Array, initial: Mapping[str, Array]) -> Values:
+    def run(self, x: Array, initial: Mapping[str, Array], watch: Watch = iter) -> Values:
         """Every value of every step for inputs `x` (T, d_in) or (T, B, d_in), from the `initial` states.
 
         Shapes: each result is (T, n) or (T, B, n).
@@ -188,7 +191,7 @@ class Engine:
                 width = self.network.sizes[axis_of(equation.expression)]
                 if equation.name not in now:
                     now[equation.name] = np.empty((T, *batch, width))
-            for start in range(0, T, _BLOCK):
+            for start in watch(range(0, T, _BLOCK)):
                 _StepLoop(self, values.block(slice(start, start + _BLOCK)), batch).run(self._loop)
             for equation in self._after:
                 now[equation.name] = evaluate(equation.expression, values, self.weights)

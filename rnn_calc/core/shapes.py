@@ -56,10 +56,11 @@ class DimensionCheck:
 
 @dataclass(frozen=True)
 class UnrolledStep:
-    """One step of the unrolled network: which tensors enter and leave it (absence: None)."""
+    """One step of the unrolled network: what enters it (an input or the previous output), its state, what leaves it."""
 
     t: int
     x: str | None
+    state: str
     y: str | None
 
 
@@ -159,7 +160,7 @@ def shapes(
             f"{convention.vector(equation.vector)} = {convention.write(equation.expression)}"
             for equation in network.equations
         ),
-        tuple(_unroll(network, mode, unroll)),
+        tuple(_unroll(network, mode, unroll, decoder_steps or unroll)),
     )
 
 
@@ -222,12 +223,16 @@ def _sequence_tensors(
     return [*rows, outputs] if network.d_out else rows
 
 
-def _unroll(network: Network, mode: Mode, steps: int) -> list[UnrolledStep]:
-    """Which inputs and outputs each of the first `steps` steps has under `mode`."""
+def _unroll(network: Network, mode: Mode, steps: int, decoder_steps: int) -> list[UnrolledStep]:
+    """What the first `steps` steps take in and give out under `mode`; a decoder follows in seq2seq."""
+    reads_out = network.d_out > 0
     unrolled = []
     for t in range(1, steps + 1):
-        last = t == steps
         has_x = mode != "one-to-many" or t == 1
-        has_y = network.d_out > 0 and (mode in ("many-to-many", "one-to-many") or last)
-        unrolled.append(UnrolledStep(t, f"x_{t}" if has_x else None, f"y_{t}" if has_y else None))
+        has_y = reads_out and (mode in ("many-to-many", "one-to-many") or (mode == "many-to-one" and t == steps))
+        unrolled.append(UnrolledStep(t, f"x_{t}" if has_x else None, f"h_{t}", f"y_{t}" if has_y else None))
+    if mode == "seq2seq":
+        for t in range(1, decoder_steps + 1):
+            fed = f"y_{t - 1}" if reads_out and t > 1 else None
+            unrolled.append(UnrolledStep(t, fed, f"s_{t}", f"y_{t}" if reads_out else None))
     return unrolled

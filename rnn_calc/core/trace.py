@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from rnn_calc.core.engine import Engine, Values, evaluate
+from rnn_calc.core.engine import Engine, Values, Watch, evaluate
 from rnn_calc.core.equations import Expression, Sum
 from rnn_calc.core.errors import DataError, NonFiniteError
 from rnn_calc.core.memory import FLOAT64, require_memory
@@ -86,6 +86,7 @@ def trace(
     initial: Mapping[str, Array] | None = None,
     *,
     batch_first: bool = False,
+    watch: Watch = iter,
 ) -> Trace:
     """The network run over `x`.
 
@@ -107,7 +108,7 @@ def trace(
         if np.shape(state) != start[name].shape:
             raise DataError(f"{name}0 has shape {np.shape(state)}; it needs {start[name].shape}.")
         start[name] = np.asarray(state, dtype=np.float64)
-    return Trace(network, weights, Engine(network, weights).run(x, start), start)
+    return Trace(network, weights, Engine(network, weights).run(x, start, watch), start)
 
 
 def trace_blocks(

@@ -35,6 +35,11 @@ def tracked(items: Iterable[T], what: str, total: int | None, size: Callable[[T]
             bar.stop()
 
 
+def watching(what: str) -> Callable[[range], Iterable[int]]:
+    """What the core's long loops take to be watched."""
+    return lambda steps: tracked(steps, what, len(steps))
+
+
 def _start_bar() -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn

@@ -1,4 +1,4 @@
-"""ShapeReport → document, JSON, CSV; and the drawing of the unrolled network."""
+"""ShapeReport → document, JSON, CSV."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rnn_calc.core.conventions import write_shape
-from rnn_calc.core.shapes import DimensionCheck, ShapeReport, Tensor, UnrolledStep
-from rnn_calc.show.document import Block, Column, Document, Figure, Layout, Line, Table, Text, plain_line
+from rnn_calc.core.shapes import DimensionCheck, ShapeReport, Tensor
+from rnn_calc.show.document import Block, Column, Document, Figure, Table, Text
 from rnn_calc.show.expected import expectation_block, expectations_json
 from rnn_calc.show.output import View, json_object
+from rnn_calc.show.unrolled import draw_unrolled
 
 if TYPE_CHECKING:
     from rnn_calc.core.diagnosis import Diagnosis
@@ -54,7 +55,7 @@ def _document(
         blocks.append(_tensor_table("Whole sequences", report, report.sequence))
         blocks.append(Text((_MODES[report.mode],), "muted"))
     if report.unrolled:
-        blocks.append(Figure(f"Unrolled over {len(report.unrolled)} steps", partial(_draw_unrolled, report)))
+        blocks.append(Figure("The network unrolled", partial(draw_unrolled, report)))
     if expectations:
         blocks.append(expectation_block(expectations))
     return Document(tuple(blocks))
@@ -102,61 +103,6 @@ def _diagnosis_table(diagnoses: Iterable[Diagnosis]) -> Table:
     return Table("Your shapes", columns, rows)
 
 
-def _draw_unrolled(report: ShapeReport, layout: Layout) -> list[Line]:
-    """The chain h_0 → [cell] → h_1 → …, inputs below, outputs above, as many steps a row as fit."""
-    cell, h_shape = f"[ {report.network.cell.name} ]", report.tensor("h_{t-1}")
-    assert h_shape is not None
-    h_text = _shape(report, h_shape.shape)
-    labels = [f"x_{step.t} {_step_shape(report, 'x_t')}" for step in report.unrolled]
-    labels += [f"y_{step.t} {_step_shape(report, 'y_t')}" for step in report.unrolled if step.y]
-    states = [f"h_{step.t}" for step in report.unrolled] + ["h_0"]
-    state_width = max(len(h_text), *map(len, states))
-    arrow = " → "
-    step_width = max(len(cell), *map(len, labels))
-    whole = step_width + state_width + 2 * len(arrow)
-    per_row = max(1, (layout.width - state_width) // whole)
-    lines: list[Line] = []
-    for start in range(0, len(report.unrolled), per_row):
-        if lines:
-            lines.append(plain_line(""))
-        lines += _draw_row(report, report.unrolled[start : start + per_row], cell, h_text, (state_width, step_width))
-    return lines
-
-
-def _step_shape(report: ShapeReport, symbol: str) -> str:
-    tensor = report.tensor(symbol)
-    return "" if tensor is None else _shape(report, tensor.shape)
-
-
-def _draw_row(
-    report: ShapeReport, steps: tuple[UnrolledStep, ...], cell: str, h_text: str, widths: tuple[int, int]
-) -> list[Line]:
-    state_width, step_width = widths
-    gap = " " * (state_width + 3)
-
-    def row(texts: list[str]) -> str:
-        return gap + (" " * (state_width + 6)).join(text.center(step_width) for text in texts)
-
-    chain = f"h_{steps[0].t - 1}".center(state_width)
-    below = h_text.center(state_width)
-    for step in steps:
-        chain += f" → {cell.center(step_width)} → {f'h_{step.t}'.center(state_width)}"
-        below += " " * 3 + " " * step_width + " " * 3 + h_text.center(state_width)
-    up = ["↑" if step.x else "" for step in steps]
-    drawn: list[tuple[str, str]] = []
-    if any(step.y for step in report.unrolled):
-        drawn.append((row([f"{step.y} {_step_shape(report, 'y_t')}" if step.y else "" for step in steps]), "shape"))
-        drawn.append((row(["↑" if step.y else "" for step in steps]), "muted"))
-    arrows = row(up)
-    merged = "".join(
-        shape if shape != " " else arrow
-        for shape, arrow in zip(below.ljust(len(arrows)), arrows.ljust(len(below)), strict=True)
-    )
-    drawn += [(chain, "math"), (merged, "shape")]
-    drawn.append((row([f"{step.x} {_step_shape(report, 'x_t')}" if step.x else "" for step in steps]), "shape"))
-    return [[(text.rstrip(), style)] for text, style in drawn]
-
-
 def _json(
     report: ShapeReport, diagnoses: tuple[Diagnosis, ...], expectations: tuple[Expectation, ...]
 ) -> Iterator[str]:
@@ -185,7 +131,7 @@ def _json(
         ],
     }
     if report.unrolled:
-        content["unrolled"] = [{"t": step.t, "x": step.x, "y": step.y} for step in report.unrolled]
+        content["unrolled"] = [{"t": step.t, "x": step.x, "state": step.state, "y": step.y} for step in report.unrolled]
     if diagnoses:
         content["got"] = [
             {

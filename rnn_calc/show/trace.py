@@ -201,8 +201,7 @@ def _legend(scale: float, layout: Layout) -> Line:
 def _picture_axis(trace: Trace, columns: Selection, cell: int) -> str:
     first, last = f"h_{trace.first - 1}", f"h_{trace.first - 1 + columns.total - 1}"
     width = cell * len(columns.shown) + (1 if columns.left_out else 0)
-    text = first + last.rjust(width - len(first)) if width > len(first) + len(last) else f"{first} … {last}"
-    return text
+    return first + last.rjust(width - len(first)) if width > len(first) + len(last) else f"{first} … {last}"
 
 
 def _draw_explanation(
