@@ -56,9 +56,8 @@ def _document(reports: Sequence[DecayReport], shown: DecayShown, expectations: t
     for report in reports:
         blocks += _jacobian_tables(report)
     for report, label in zip(reports, shown.labels, strict=True):
-        sentences = theory_of(report)
-        blocks.append(Text((f"What theory allows to say{f' ({label})' if len(reports) > 1 else ''}",), "title"))
-        blocks.append(Text(tuple(f"· {sentence}" for sentence in sentences)))
+        title = "What theory allows to say" + (f" ({label})" if len(reports) > 1 else "")
+        blocks.append(Text(tuple(f"· {sentence}" for sentence in theory_of(report)), title=title))
     if expectations:
         blocks.append(expectation_block(expectations))
     return Document(tuple(blocks))

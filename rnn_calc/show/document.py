@@ -56,6 +56,7 @@ class Text(NamedTuple):
 
     lines: tuple[str, ...]
     style: str = ""
+    title: str = ""
 
 
 class Figure(NamedTuple):

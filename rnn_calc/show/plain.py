@@ -27,7 +27,9 @@ def _markdown_lines(document: Document, precision: int) -> Iterator[str]:
                 yield _markdown_row("---:" if column.kind in RIGHT else "---" for column in columns)
                 for row in (*rows, *(() if total is None else (total,))):
                     yield _markdown_row(_cells(row, columns, precision, _markdown_cell))
-            case Text(lines):
+            case Text(lines, _, title):
+                if title:
+                    yield from (f"### {_markdown_text(title)}", "")
                 yield "  \n".join(map(_markdown_text, lines))
             case Figure(title, draw):
                 yield from (f"### {_markdown_text(title)}", "", "```text")
@@ -74,8 +76,11 @@ def _latex_lines(document: Document, precision: int) -> Iterator[str]:
                     yield " & ".join(_cells(total, columns, precision, _latex_cell)) + r" \\"
                 yield "\\bottomrule"
                 yield "\\end{tabular}"
-            case Text(lines):
-                yield " \\\\\n".join(map(_latex_text, lines))
+            case Text(lines, style, title):
+                if title:
+                    yield f"\\paragraph{{{_latex_text(title)}}}"
+                kind: Kind = "math" if style == "math" else "text"
+                yield " \\\\\n".join(_latex_cell(line.strip(), kind) for line in lines)
             case Figure(title, draw):
                 yield f"\\paragraph{{{_latex_text(title)}}}"
                 yield "\\begin{verbatim}"
@@ -87,21 +92,23 @@ def _latex_lines(document: Document, precision: int) -> Iterator[str]:
 
 _LATEX_SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": "$|$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
 }  # fmt: skip
 _LATEX_SIGNS = {
     "²": "^2", "·": r"\cdot ", "×": r"\times ", "−": "-", "–": "-", "…": r"\ldots ", "→": r"\to ", "≤": r"\le ",
     "≥": r"\ge ", "≈": r"\approx ", "∞": r"\infty ", "∂": r"\partial ", "‖": r"\| ", "√": r"\surd ", "δ": r"\delta ",
-    "γ": r"\gamma ", "σ": r"\sigma ", "ρ": r"\rho ", "φ": r"\varphi ", "′": "'", "₂": "_2", "⊙": r"\odot ",
+    "γ": r"\gamma ", "σ": r"\sigma ", "ρ": r"\rho ", "φ": r"\varphi ", "′": "'", "₀": "_0", "₁": "_1", "₂": "_2", "⊙": r"\odot ",
     "✓": r"\surd ", "✗": r"\times ", "↑": r"\uparrow ", "↓": r"\downarrow ", "Σ": r"\Sigma ",
 }  # fmt: skip
 
 
 def _latex_text(text: str) -> str:
-    return "".join(
+    # Two hyphens in a row would become a dash.
+    text = "".join(
         f"${_LATEX_SIGNS[char]}$" if char in _LATEX_SIGNS else _LATEX_SPECIAL.get(char, char)
         for char in printable(text)
     )
+    return text.replace("--", "-{}-")
 
 
 def _latex_cell(text: str, kind: Kind) -> str:

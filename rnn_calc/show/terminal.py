@@ -120,7 +120,9 @@ def _print(document: Document, console: Console, precision: int) -> None:
                         console.print()
                     console.print(RichText(clean(table.title), STYLES["title"]))
                     console.print(_table(table, layout, clean))
-            case Text(lines, style):
+            case Text(lines, style, title):
+                if title:
+                    console.print(RichText(clean(title), STYLES["title"]))
                 for line in lines:
                     console.print(RichText(clean(line), style_of(style)))
             case Figure(title, draw):
