@@ -40,7 +40,7 @@ class NetworkOptions:
             metavar="NAME",
         ),
     ] = None
-    model: Annotated[str | None, _text("--model", "-m", text="A model file: .toml, .json or .npz.", metavar="FILE")] = (
+    model: Annotated[str | None, _text("--model", "-m", text="A model file: .toml, .json or .npz; - for stdin.", metavar="FILE")] = (
         None
     )
     example: Annotated[

@@ -24,7 +24,7 @@ _NAMES = tuple(entry.name for entry in fields(ModelFile) if entry.name not in ("
 
 
 def read_model(path: str, *, allow_nonfinite: bool = False) -> ModelFile:
-    """The model file at `path`, by its suffix.
+    """The model file at `path`, by its suffix; from stdin (`-`) TOML, or JSON where it begins with a brace.
 
     Raises: DataError for anything in it that a model file does not have, naming the entry and the nearest right one.
     """
@@ -33,10 +33,11 @@ def read_model(path: str, *, allow_nonfinite: bool = False) -> ModelFile:
         from rnn_calc.files.arrays import read_npz
 
         return ModelFile(path, weights=read_npz(path, allow_nonfinite=allow_nonfinite))
-    if suffix not in SUFFIXES:
+    if suffix not in SUFFIXES and path != "-":
         raise DataError(f"{quoted(path)} is no model file by its name: it must end in {listed(SUFFIXES)}.")
     text = decode(read_bytes(path), path)
-    document = _parse_toml(text, path) if suffix == ".toml" else _parse_json(text, path)
+    is_json = text.lstrip().startswith("{") if path == "-" else suffix == ".json"
+    document = _parse_json(text, path) if is_json else _parse_toml(text, path)
     try:
         return _model(path, document, allow_nonfinite=allow_nonfinite)
     except RnnCalcError as error:
