@@ -33,5 +33,7 @@ def check_size(
         least = "at least 1" if minimum == 1 else f"{minimum} or more"
         raise error(f"{name} must be {least}; it is {value}.{hint}")
     if value > LARGEST_SIZE:
-        raise error(f"{name} must be at most 10^18; it has {len(str(value))} digits.{hint}")
+        # Python refuses to write out an integer of more than 4300 digits; TOML's 0x… can bring one in.
+        digits = str(len(str(value))) if value.bit_length() < 10_000 else "thousands of"
+        raise error(f"{name} must be at most 10^18; it has {digits} digits.{hint}")
     return value

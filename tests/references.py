@@ -1,0 +1,163 @@
+"""Oracles: the equations in plain NumPy, derivatives by complex steps, and Jacobian products in 400-bit arithmetic.
+
+Nothing here calls the package; every function takes arrays or numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import mpmath
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Numbers = NDArray[Any]  # float64, or complex128 for a complex step
+State = dict[str, Numbers]
+Step = Callable[[Mapping[str, Array], Numbers, Mapping[str, Numbers]], State]
+
+BITS = 400
+
+
+def sigmoid(a: Numbers) -> Numbers:
+    return np.asarray(1 / (1 + np.exp(-a)))
+
+
+ACTIVATIONS: dict[str, Callable[[Numbers], Numbers]] = {
+    "tanh": lambda a: np.asarray(np.tanh(a)),
+    "relu": lambda a: np.where(a > 0, a, 0.0),
+    "sigmoid": sigmoid,
+    "identity": lambda a: a,
+}
+
+
+def rnn_states(weights: Mapping[str, Array], x: Array, h0: Array, activation: str = "tanh") -> Array:
+    """h_1 … h_T of the plain recurrent network, one step after the other."""
+    states, h = [], h0
+    for x_t in x:
+        h = ACTIVATIONS[activation](weights["W_xh"] @ x_t + weights["W_hh"] @ h + weights["b_h"])
+        states.append(h)
+    return np.array(states)
+
+
+def _affine(w: Mapping[str, Array], gate: str, x: Numbers, h: Numbers) -> Numbers:
+    return np.asarray(w[f"W_x{gate}"] @ x + w[f"W_h{gate}"] @ h + w[f"b_{gate}"])
+
+
+def rnn_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
+    return {"h": np.tanh(_affine(w, "h", x, s["h"]))}
+
+
+def lstm_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
+    i, f, o = (sigmoid(_affine(w, gate, x, s["h"])) for gate in "ifo")
+    c = f * s["c"] + i * np.tanh(_affine(w, "g", x, s["h"]))
+    return {"c": c, "h": o * np.tanh(c)}
+
+
+def peephole_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
+    """The LSTM whose gates see the cell state through a vector of weights each; the output gate sees the new one."""
+    i, f = (sigmoid(_affine(w, gate, x, s["h"]) + w[f"p_{gate}"] * s["c"]) for gate in "if")
+    c = f * s["c"] + i * np.tanh(_affine(w, "g", x, s["h"]))
+    return {"c": c, "h": sigmoid(_affine(w, "o", x, s["h"]) + w["p_o"] * c) * np.tanh(c)}
+
+
+def gru_after_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
+    """The GRU with its reset gate after the matrix product, as cuDNN and PyTorch have it."""
+    r, z = (sigmoid(_affine(w, gate, x, s["h"])) for gate in "rz")
+    n = np.tanh(w["W_xn"] @ x + w["b_n"] + r * (w["W_hn"] @ s["h"] + w["b_hn"]))
+    return {"h": (1 - z) * n + z * s["h"]}
+
+
+def gru_before_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
+    """The GRU with its reset gate before the matrix product, as Cho et al. wrote it."""
+    r, z = (sigmoid(_affine(w, gate, x, s["h"])) for gate in "rz")
+    n = np.tanh(w["W_xn"] @ x + w["W_hn"] @ (r * s["h"]) + w["b_n"])
+    return {"h": (1 - z) * n + z * s["h"]}
+
+
+def indrnn_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
+    return {"h": np.tanh(w["W_xh"] @ x + w["u"] * s["h"] + w["b_h"])}
+
+
+def sru_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
+    """A light recurrence: its gates see the input alone, and its output is not fed back."""
+    f, r = (sigmoid(w[f"W_x{gate}"] @ x + w[f"b_{gate}"]) for gate in "fr")
+    c = f * s["c"] + (1 - f) * (w["W_xg"] @ x)
+    return {"c": c, "h": r * np.tanh(c)}
+
+
+def run(step: Step, weights: Mapping[str, Array], x: Array, initial: Mapping[str, Array]) -> dict[str, Array]:
+    """Every state after every step."""
+    state: State = dict(initial)
+    found: dict[str, list[Numbers]] = {name: [] for name in initial}
+    for x_t in x:
+        state = step(weights, x_t, state)
+        for name, value in state.items():
+            found[name].append(value)
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def complex_step_jacobian(
+    step: Step, weights: Mapping[str, Array], x: Array, state: Mapping[str, Array], of: str, by: str
+) -> Array:
+    """∂of_t/∂by_{t−1}: exact to rounding, because nothing is subtracted."""
+    h = 1e-100
+    columns = []
+    for unit in range(len(state[by])):
+        moved: State = {name: value.astype(complex) for name, value in state.items()}
+        moved[by][unit] += 1j * h
+        columns.append(step(weights, x, moved)[of].imag / h)
+    return np.array(columns).T
+
+
+def mp_rnn_pre_activations(weights: Mapping[str, Array], x: Array, h0: Array) -> list[list[Any]]:
+    """The pre-activations of the plain tanh network, from 400-bit arithmetic throughout."""
+    with mpmath.workprec(BITS):
+        W_xh, W_hh, b_h = (mpmath.matrix(weights[name].tolist()) for name in ("W_xh", "W_hh", "b_h"))
+        h = mpmath.matrix(h0.tolist())
+        found = []
+        for x_t in x:
+            z = W_xh * mpmath.matrix(x_t.tolist()) + W_hh * h + b_h
+            found.append(list(z))
+            h = z.apply(mpmath.tanh)
+        return found
+
+
+def mp_log10_norms(W_hh: Array, slopes: Sequence[Sequence[Any]], lags: Sequence[int]) -> dict[int, float]:
+    """log₁₀‖∂h_T/∂h_{T−lag}‖₂ of the plain network with these slopes φ′(z_1) … φ′(z_T)."""
+    with mpmath.workprec(BITS):
+        W = mpmath.matrix(W_hh.tolist())
+        product = mpmath.eye(W.rows)
+        found = {}
+        for lag, slope in enumerate(reversed(slopes), start=1):
+            product = product * mpmath.diag(list(slope)) * W
+            if lag in lags:
+                found[lag] = float(mpmath.log10(mpmath.svd_r(product, compute_uv=False)[0]))
+            if lag >= max(lags):
+                break
+        return found
+
+
+def mp_tanh_slope(a: Any) -> Any:
+    """tanh′ at 400 bits."""
+    with mpmath.workprec(BITS):
+        return mpmath.sech(mpmath.mpf(a)) ** 2
+
+
+def mp_sigmoid_slope(a: Any) -> Any:
+    """σ′ at 400 bits."""
+    with mpmath.workprec(BITS):
+        e = mpmath.exp(-mpmath.mpf(a))
+        return e / (1 + e) ** 2
+
+
+def scaled_norms(jacobians: Sequence[Array]) -> Array:
+    """log₁₀ of the 2-norm of J_T, J_T J_{T−1}, …: the plain way, one factor rescaled to norm 1 after the other."""
+    product, log10_size, found = np.eye(len(jacobians[0])), 0.0, []
+    for jacobian in reversed(jacobians):
+        product = product @ jacobian
+        size = float(np.linalg.svd(product, compute_uv=False)[0])
+        product, log10_size = product / size, log10_size + float(np.log10(size))
+        found.append(log10_size)
+    return np.array(found)
