@@ -40,9 +40,9 @@ class NetworkOptions:
             metavar="NAME",
         ),
     ] = None
-    model: Annotated[str | None, _text("--model", "-m", text="A model file: .toml, .json or .npz; - for stdin.", metavar="FILE")] = (
-        None
-    )
+    model: Annotated[
+        str | None, _text("--model", "-m", text="A model file: .toml, .json or .npz; - for stdin.", metavar="FILE")
+    ] = None
     example: Annotated[
         str | None,
         _text("--example", "-e", text="A worked example; `rnncalc examples` lists them.", metavar="NAME"),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rnn_calc.files.source import describe_source
+
 if TYPE_CHECKING:
     from rnn_calc.core.weights import Array
     from rnn_calc.files.numbers import Numbers
@@ -44,7 +46,7 @@ class ModelFile:
     @property
     def name(self) -> str:
         """How the file is called in reports and messages."""
-        return self.label or repr(self.path)
+        return self.label or describe_source(self.path)
 
 
 # What an [expected] part may hold, and the command that checks it.
