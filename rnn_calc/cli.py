@@ -5,14 +5,31 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Any
 
+# Ctrl-C while the rest is still being imported ends the process, as it ends any other, and not in a traceback.
+with contextlib.suppress(ValueError):  # only the main thread may say so
+    _ANSWER = signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import typer
 from typer.core import TyperGroup
 
-from rnn_calc.core.errors import RnnCalcError, did_you_mean, listed, printable, quoted
+from rnn_calc.core.errors import (
+    OutputClosedError,
+    OutputError,
+    RnnCalcError,
+    UsageError,
+    did_you_mean,
+    listed,
+    printable,
+    quoted,
+)
+
+with contextlib.suppress(ValueError, NameError):
+    signal.signal(signal.SIGINT, _ANSWER)
 
 # In the order in which help lists them; each is rnn_calc.commands.NAME, with dashes as underscores.
 COMMANDS = ("shapes", "params", "trace", "gradient-decay", "examples")
@@ -40,8 +57,6 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As usual, but an unknown command is answered with the nearest one."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            from rnn_calc.core.errors import UsageError
-
             raise UsageError(
                 f"There is no command {quoted(args[0])}; there are {', '.join(COMMANDS)}."
                 f"{did_you_mean(args[0], COMMANDS)}"
@@ -89,18 +104,22 @@ def main() -> None:
     Half of a short command is spent starting and stopping Python. Collecting garbage seldom and leaving without
     taking the interpreter apart saves a sixth of the whole; there is nothing left to be cleaned up.
     """
-    gc.set_threshold(100_000, 20, 20)
-    status = run()
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    try:
+        gc.set_threshold(100_000, 20, 20)
+        status = run()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # None: the shell closed it
+                with contextlib.suppress(OSError, ValueError):
+                    stream.flush()
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
     os._exit(status)
 
 
 def run(args: list[str] | None = None) -> int:
     """Run the command line; its exit status."""
     try:
-        status = app(args, prog_name="rnncalc", standalone_mode=False)
+        status = _call(args)
     except RnnCalcError as error:
         if str(error):
             _complain(str(error))
@@ -113,10 +132,31 @@ def run(args: list[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
+def _call(args: list[str] | None) -> object:
+    """Call Typer; what it says about a stdout that takes nothing becomes an error of ours."""
+    try:
+        return app(args, prog_name="rnncalc", standalone_mode=False)
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):
+            raise OutputClosedError from None
+        return leaving.code
+    except OSError as error:
+        # Commands answer for their own files; what is left is help and version, which Typer prints.
+        if error.filename is not None:
+            raise
+        raise OutputError(f"stdout cannot be written: {(error.strerror or str(error)).lower()}.") from None
+
+
+# Typer names Python's types; a student need not know them.
+_TYPES = {"is not a valid int.": "is no whole number.", "is not a valid float.": "is no number."}
+
+
 def _describe_usage(error: typer.TyperException) -> str:
     """Typer's own complaint as one of ours: what is wrong, the nearest right thing, where to look."""
     possibilities = getattr(error, "possibilities", None)
     message = (error.message if possibilities else error.format_message()).rstrip(".") + "."
+    for typed, said in _TYPES.items():
+        message = message.replace(typed, said)
     if possibilities:
         message += f" Did you mean {listed(sorted(possibilities))}?"
     context = getattr(error, "ctx", None)
@@ -124,12 +164,15 @@ def _describe_usage(error: typer.TyperException) -> str:
 
 
 def _complain(message: str) -> None:
+    if sys.stderr is None:  # closed by the shell; print would take stdout instead
+        return
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-    text = printable(message, keep="\n")
+    text = printable(message)
     try:
         text.encode(encoding)
     except (UnicodeEncodeError, LookupError):
         from rnn_calc.show.format import to_ascii
 
         text = to_ascii(text)
-    print(f"rnncalc: {text}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        print(f"rnncalc: {text}", file=sys.stderr)

@@ -14,6 +14,7 @@ import numpy as np
 from rnn_calc.core.errors import DataError, NonFiniteError, TooLargeError, printable, quoted
 from rnn_calc.core.memory import write_bytes
 from rnn_calc.core.weights import Array
+from rnn_calc.files.numbers import place
 from rnn_calc.files.source import open_error
 
 # What an .npz archive may unpack to, all members together.
@@ -38,7 +39,7 @@ def _header(file: BinaryIO, name: str) -> tuple[tuple[int, ...], bool, np.dtype[
         raise DataError(f"{name} holds Python objects; those are never unpickled. Save it as an array of numbers.")
     if dtype.kind not in "fiu":
         raise DataError(f"{name} holds {printable(str(dtype))}; real numbers are needed.")
-    if any(not isinstance(size, int) or size < 0 for size in shape):
+    if any(type(size) is not int or size < 0 for size in shape):
         raise DataError(f"{name} has an impossible shape in its header.")
     return shape, fortran, dtype
 
@@ -76,6 +77,8 @@ def read_npz(path: str, *, allow_nonfinite: bool = False) -> dict[str, Array]:
                 label = f"{quoted(name)} in {quoted(path)}"
                 if not member.filename.endswith(".npy"):
                     raise DataError(f"{label} is no .npy array; an .npz archive holds nothing else.")
+                if name in arrays:
+                    raise DataError(f"{quoted(path)} has two members {quoted(name)}; one of them must go.")
                 unpacked += member.file_size
                 if unpacked > LARGEST_UNPACKED:
                     raise TooLargeError(
@@ -85,11 +88,15 @@ def read_npz(path: str, *, allow_nonfinite: bool = False) -> dict[str, Array]:
                     # The declared size bounds what is unpacked, whatever the compressed data would give.
                     content = stream.read(member.file_size)
                 array = read_npy_stream(io.BytesIO(content), len(content), label)
+                if not array.size:
+                    raise DataError(f"{label} is an empty array of shape {array.shape}; it must hold numbers.")
                 arrays[name] = _finite(array, label, allow_nonfinite=allow_nonfinite)
     except OSError as error:
         raise open_error(path, error) from None
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):
         raise DataError(f"{quoted(path)} is no readable .npz archive.") from None
+    if not arrays:
+        raise DataError(f"{quoted(path)} is an empty archive; it must hold at least one array.")
     return arrays
 
 
@@ -117,9 +124,8 @@ def _finite(array: Array, name: str, *, allow_nonfinite: bool) -> Array:
             bad = np.argwhere(~np.isfinite(array[start : start + 4096]))
             if len(bad):
                 first = (start + int(bad[0][0]), *map(int, bad[0][1:]))
-                position = ", ".join(map(str, first))
                 raise NonFiniteError(
-                    f"{name}[{position}] is {array[first]}; a finite number is needed "
+                    f"{name}{place(first)} is {array[first]}; a finite number is needed "
                     "(--allow-nonfinite lets it through)."
                 )
     return array

@@ -36,6 +36,8 @@ def read_model(path: str, *, allow_nonfinite: bool = False) -> ModelFile:
     if suffix not in SUFFIXES and path != "-":
         raise DataError(f"{quoted(path)} is no model file by its name: it must end in {listed(SUFFIXES)}.")
     text = decode(read_bytes(path), path)
+    if not text.strip():
+        raise DataError(f"{describe_source(path)} is empty; `rnncalc examples cat-sat-here` prints a model file.")
     is_json = text.lstrip().startswith("{") if path == "-" else suffix == ".json"
     document = _parse_json(text, path) if is_json else _parse_toml(text, path)
     try:
@@ -86,11 +88,11 @@ def _entry(name: str, value: object, *, allow_nonfinite: bool) -> object:
     if name in _SIZES:
         return check_size(name, value, minimum=_SIZES[name])
     if name in _LISTS:
-        return numbers(value, name, allow_nonfinite=allow_nonfinite)
+        return numbers(value, name, rows="step", allow_nonfinite=allow_nonfinite)
     if name == "batch_first":
         return _of_type(name, value, bool, "true or false")
     if name == "gain":
-        return numbers(value, name).flat[0]
+        return numbers(_of_type(name, value, (int, float), "a number"), name).flat[0]
     table = _of_type(name, value, dict, "a table")
     if name == "expected":
         _check_names(table, EXPECTED, "expected value")
@@ -100,7 +102,7 @@ def _entry(name: str, value: object, *, allow_nonfinite: bool) -> object:
     }
 
 
-def _of_type(name: str, value: object, kind: type[T], called: str) -> T:
+def _of_type(name: str, value: object, kind: type[T] | tuple[type[T], ...], called: str) -> T:
     if not isinstance(value, kind):
         raise DataError(f"{name} must be {called}; it is {quoted(value)}.")
     return value
@@ -109,7 +111,9 @@ def _of_type(name: str, value: object, kind: type[T], called: str) -> T:
 def _check_names(table: Mapping[str, object], known: Iterable[str], what: str) -> None:
     for name in table:
         if name not in known:
-            raise DataError(f"there is no {what} {quoted(name)}.{did_you_mean(name, known)} ({', '.join(known)})")
+            raise DataError(
+                f"there is no {what} {quoted(name)}; there are {', '.join(known)}.{did_you_mean(name, known)}"
+            )
 
 
 def _lengths(embedding: Mapping[str, Numbers]) -> str:

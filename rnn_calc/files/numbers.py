@@ -23,6 +23,17 @@ class Numbers:
         return [self.flat[start : start + width] for start in range(0, len(self.flat), width)]
 
 
+def place(index: tuple[int, ...], rows: str = "row") -> str:
+    """A position for a message, counted from 1 as everything shown is: `, row 2, number 1`."""
+    names = ("block", rows, "number")[-len(index) :] if index else ()
+    return "".join(f", {name} {i + 1}" for name, i in zip(names, index, strict=True))
+
+
+def count_numbers(count: int) -> str:
+    """A count of numbers for a message: `1 number`."""
+    return "1 number" if count == 1 else f"{count} numbers"
+
+
 def check_finite(value: float, where: str, *, allow_nonfinite: bool) -> float:
     """`value`, when it is finite or need not be; NonFiniteError naming `where` otherwise."""
     if not allow_nonfinite and not isfinite(value):
@@ -42,8 +53,10 @@ def parse_number(text: str, where: str, *, allow_nonfinite: bool = False) -> flo
     return check_finite(value, where, allow_nonfinite=allow_nonfinite)
 
 
-def numbers(value: object, name: str, *, allow_nonfinite: bool = False) -> Numbers:
+def numbers(value: object, name: str, *, rows: str = "row", allow_nonfinite: bool = False) -> Numbers:
     """Nested lists from a document as `Numbers`; a single number counts as a list of one.
+
+    `rows` is what messages call an inner list: a row, a step.
 
     Raises: DataError with the position for ragged rows (width found, width expected), text and empty lists.
     """
@@ -60,18 +73,24 @@ def numbers(value: object, name: str, *, allow_nonfinite: bool = False) -> Numbe
         probe = probe[0]
     flat: list[float] = []
 
-    def collect(item: object, depth: int, where: str) -> None:
+    levels = ("block", rows, "number")[-len(shape) :]
+
+    def collect(item: object, index: tuple[int, ...]) -> None:
+        depth = len(index)
+        where = name + "".join(f", {level} {i + 1}" for level, i in zip(levels, index, strict=False))
         if depth == len(shape):
             flat.append(_number(item, where, allow_nonfinite=allow_nonfinite))
             return
+        inner = levels[depth] + ("s" if shape[depth] != 1 else "")
         if not isinstance(item, list):
-            raise DataError(f"{where} is {_kind(item)}; a list of {shape[depth]} numbers is needed.")
+            raise DataError(f"{where} is {_kind(item)}; a list of {shape[depth]} {inner} is needed.")
         if len(item) != shape[depth]:
-            raise DataError(f"{where} has {_entries(len(item))}; the ones before it have {shape[depth]}.")
-        for index, part in enumerate(item):
-            collect(part, depth + 1, f"{where}[{index}]")
+            found = f"{len(item)} {levels[depth]}{'s' if len(item) != 1 else ''}"
+            raise DataError(f"{where} has {found}; the ones before it have {shape[depth]}.")
+        for i, part in enumerate(item):
+            collect(part, (*index, i))
 
-    collect(value, 0, name)
+    collect(value, ())
     assert len(flat) == prod(shape)
     return Numbers(tuple(shape), tuple(flat))
 
@@ -91,7 +110,3 @@ def _kind(item: object) -> str:
         return f"the text {quoted(item)}"
     names = {list: "a list", dict: "a table", bool: "true or false", type(None): "nothing"}
     return names.get(type(item), f"a {type(item).__name__}")
-
-
-def _entries(count: int) -> str:
-    return "1 entry" if count == 1 else f"{count} entries"

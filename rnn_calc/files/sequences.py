@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rnn_calc.core.errors import DataError, did_you_mean, quoted
-from rnn_calc.files.numbers import Numbers, numbers, parse_number
-from rnn_calc.files.source import decode, describe_source, open_error, read_bytes
+from rnn_calc.files.numbers import Numbers, count_numbers, numbers, parse_number
+from rnn_calc.files.source import decode, describe_source, open_error, read_bytes, stdin_bytes
 
 if TYPE_CHECKING:
     from rnn_calc.core.weights import Array
@@ -132,6 +131,8 @@ def _parse_row(text: str, where: str, *, allow_nonfinite: bool) -> Row:
 
 def _inline_sequence(text: str, *, d_in: int | None, allow_nonfinite: bool) -> Sequence:
     steps = [part for part in text.replace("\n", ";").split(";") if part.strip()]
+    if _is_file(text):
+        raise DataError(f"{quoted(text)} is a file and no numbers; --sequence {quoted('@' + text)} reads it.")
     if not steps:
         raise DataError('The sequence is empty; give numbers, as in --sequence "0.5,0.2; 0.1,0.9".')
     if len(steps) == 1 and (d_in is None or d_in == 1):
@@ -148,7 +149,7 @@ def _inline_sequence(text: str, *, d_in: int | None, allow_nonfinite: bool) -> S
 
 def _check_width(row: Row, before: list[Row], where: str, others: str) -> None:
     if before and len(row) != len(before[0]):
-        raise DataError(f"{where} has {len(row)} numbers; {others} before it have {len(before[0])}.")
+        raise DataError(f"{where} has {count_numbers(len(row))}; {others} before it have {len(before[0])}.")
 
 
 def _json_sequence(text: str, path: str, *, allow_nonfinite: bool) -> Sequence:
@@ -162,7 +163,7 @@ def _json_sequence(text: str, path: str, *, allow_nonfinite: bool) -> Sequence:
         raise DataError(f"{name} holds no list; a sequence is a list of steps.")
     if not document:
         raise DataError(f"{name} is an empty sequence; it must have at least one step.")
-    return listed_sequence(numbers(document, "sequence", allow_nonfinite=allow_nonfinite), name)
+    return listed_sequence(numbers(document, f"{name}: sequence", rows="step", allow_nonfinite=allow_nonfinite), name)
 
 
 def parse_json(text: str, path: str) -> object:
@@ -205,11 +206,11 @@ def _read_stream(path: str, *, allow_nonfinite: bool) -> Sequence:
     """CSV, one step a line, read as it is used; stdin may also hold JSON or the form that --sequence takes."""
     name = describe_source(path)
     try:
-        # surrogateescape lets a line arrive whole, so that the error can name the byte.
+        # surrogateescape lets a line arrive whole, and newline="" with its own end: an error can then name the byte.
         stream = (
-            io.TextIOWrapper(sys.stdin.buffer, "utf-8", "surrogateescape")
+            io.TextIOWrapper(stdin_bytes(), "utf-8", "surrogateescape", newline="")
             if path == "-"
-            else Path(path).open(encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 - read as it is used
+            else Path(path).open(encoding="utf-8", errors="surrogateescape", newline="")  # noqa: SIM115 - read in use
         )
     except OSError as error:
         raise open_error(path, error) from None
@@ -249,11 +250,29 @@ def _csv_rows(lines: Iterable[tuple[int, str]], name: str, *, allow_nonfinite: b
     width = 0
     for number, line in lines:
         where = f"{name}, line {number}"
+        if not width and "," in line and not any(map(_is_number, line.replace(";", ",").split(","))):
+            raise DataError(f"{where} looks like a header; a sequence is numbers alone: remove that line.")
         row = _parse_row(line.replace(";", ","), where, allow_nonfinite=allow_nonfinite)
         if width and len(row) != width:
-            raise DataError(f"{where} has {len(row)} numbers; the lines before it have {width}.")
+            raise DataError(f"{where} has {count_numbers(len(row))}; the lines before it have {width}.")
         width = len(row)
         yield row
+
+
+def _is_file(text: str) -> bool:
+    """Whether text where numbers should be is the name of a file."""
+    try:
+        return bool(text.strip("0123456789.,;-+eE \t\n")) and Path(text).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _in_blocks(rows: Iterable[Row]) -> Iterator[Array]:

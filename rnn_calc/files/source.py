@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
-from rnn_calc.core.errors import DataError, TooLargeError, did_you_mean, quoted
+from rnn_calc.core.errors import DataError, TooLargeError, did_you_mean, printable, quoted
 from rnn_calc.core.memory import write_bytes
 
 # Model files and JSON are read whole; a larger one is no model file for a calculator.
@@ -21,12 +22,22 @@ def open_error(path: str, error: OSError) -> DataError:
     """The error for a path that cannot be opened, naming the nearest file where there is one."""
     if isinstance(error, FileNotFoundError):
         parent = Path(path).parent
-        names = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+        names = [printable(entry.name) for entry in parent.iterdir()] if parent.is_dir() else []
         return DataError(f"There is no file {quoted(path)}.{did_you_mean(Path(path).name, names)}")
     if isinstance(error, IsADirectoryError):
         return DataError(f"{quoted(path)} is a folder; a file is needed.")
     reason = (error.strerror or type(error).__name__).lower()
     return DataError(f"{quoted(path)} cannot be read: {reason}.")
+
+
+def stdin_bytes() -> BinaryIO:
+    """What is piped in.
+
+    Raises: DataError when the shell closed it.
+    """
+    if sys.stdin is None:
+        raise DataError("stdin is closed, so nothing can be read from it.")
+    return sys.stdin.buffer
 
 
 def read_bytes(path: str, limit: int = LARGEST_DOCUMENT) -> bytes:
@@ -36,7 +47,7 @@ def read_bytes(path: str, limit: int = LARGEST_DOCUMENT) -> bytes:
     """
     try:
         if path == "-":
-            content = sys.stdin.buffer.read(limit + 1)
+            content = stdin_bytes().read(limit + 1)
         else:
             with Path(path).open("rb") as file:
                 content = file.read(limit + 1)
@@ -55,7 +66,7 @@ def decode(content: bytes, path: str) -> str:
     Raises: DataError naming the offset of the first byte that is not UTF-8.
     """
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise DataError(
             f"{describe_source(path)} is not UTF-8 text: byte {error.start} is 0x{content[error.start]:02x}."
