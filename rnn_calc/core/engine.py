@@ -63,6 +63,14 @@ def _constant(value: float) -> Array:
     return np.array(value)
 
 
+_ZERO = _constant(0.0)
+
+
+def _relu(z: Array, out: Array | None = None) -> Array:
+    # NumPy wants the `out` of maximum, alone among its functions, by keyword.
+    return np.maximum(z, _ZERO, out=out)
+
+
 def _tanh_slope(z: Array) -> Array:
     # 1 − tanh² cancels for |z| > 9; this form keeps every digit.
     e = np.exp(-2 * np.abs(z))
@@ -76,7 +84,7 @@ def _sigmoid_slope(z: Array) -> Array:
 
 ELEMENTWISE = {
     "tanh": Elementwise(((np.tanh, ()),), _tanh_slope),
-    "relu": Elementwise(((np.maximum, (_constant(0.0),)),), lambda z: (z > 0).astype(np.float64)),
+    "relu": Elementwise(((_relu, ()),), lambda z: (z > 0).astype(np.float64)),
     # 1 / (1 + exp(−z)), each call in place; exp may overflow to infinity, whose reciprocal is the right 0.
     "sigmoid": Elementwise(
         ((np.negative, ()), (np.exp, ()), (np.add, (_constant(1.0),)), (np.reciprocal, ())), _sigmoid_slope
