@@ -140,13 +140,15 @@ def require_finite(part: Trace) -> None:
 
     Raises: NonFiniteError, naming the first step and the unit where float64 overflowed.
     """
+    found = []
     for equation in part.network.equations:
-        values = part.values.now[equation.name]
-        if not np.isfinite(values).all():
-            where = tuple(int(index[0]) for index in np.nonzero(~np.isfinite(values)))
-            t, unit = where[0], where[-1]
-            raise NonFiniteError(
-                f"{equation.name}_{part.first + t}[{unit + 1}] is {values[where]:g}: the state outgrew "
-                f"float64 at step {part.first + t}. Use a bounded activation (tanh), a smaller --spectral-radius, "
-                f"fewer steps, or --allow-nonfinite to see it."
-            )
+        finite = np.isfinite(part.values.now[equation.name])
+        if not finite.all():
+            found.append((tuple(int(index[0]) for index in np.nonzero(~finite)), equation.name))
+    if found:
+        where, name = min(found, key=lambda place: place[0][0])
+        step, unit, value = part.first + where[0], where[-1] + 1, part.values.now[name][where]
+        raise NonFiniteError(
+            f"{name}_{step}[{unit}] is {value:g}: the state outgrew float64 at step {step}. Use a bounded activation "
+            f"(tanh), a smaller --spectral-radius, fewer steps, or --allow-nonfinite to see it."
+        )
