@@ -23,6 +23,7 @@ from rnn_calc.core.expectations import Expectation, compare, entries
 from rnn_calc.core.trace import Trace, require_finite, require_trace_memory, trace, trace_blocks
 from rnn_calc.core.weights import Array, Weights
 from rnn_calc.files.sequences import Sequence
+from rnn_calc.show.document import AGAIN
 from rnn_calc.show.progress import tracked, watching
 
 
@@ -43,10 +44,10 @@ class Run:
         notes = (
             describe_weights(self.weights, self.setup),
             f"Input: {self.sequence.origin}",
-            f"Again: {self.again}",
+            f"{AGAIN}{self.again}",
         )
         if self.setup.model.note:
-            return (*notes, f"Note: {self.setup.model.note}")
+            return (*notes, f"Note: {' '.join(self.setup.model.note.split())}")
         return notes
 
     def blocks(self) -> Iterator[Trace]:

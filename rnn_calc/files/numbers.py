@@ -108,5 +108,12 @@ def _number(item: object, where: str, *, allow_nonfinite: bool) -> float:
 def _kind(item: object) -> str:
     if isinstance(item, str):
         return f"the text {quoted(item)}"
-    names = {list: "a list", dict: "a table", bool: "true or false", type(None): "nothing"}
+    names = {
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+        bool: "true or false",
+        type(None): "nothing",
+    }
     return names.get(type(item), f"a {type(item).__name__}")

@@ -19,6 +19,9 @@ Kind = Literal["text", "math", "shape", "number", "vector", "count", "index", "v
 RIGHT: tuple[Kind, ...] = ("number", "count", "index")
 Value = str | int | float | None | tuple[float, ...]
 
+# What a line begins with that holds a command to be pasted.
+AGAIN = "Again: "
+
 # A piece of a line and the name of its style: "" for none, `heat:v` for a value between −1 and 1, `ansi` for text that
 # a library has coloured itself.
 Span = tuple[str, str]

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from rnn_calc.core.conventions import Convention
 from rnn_calc.core.engine import Values, evaluate
 from rnn_calc.core.equations import Apply, Equation, Expression, Hadamard, Parameter, Product, Sum, operands
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
-from rnn_calc.show.document import Line
+from rnn_calc.show.document import Layout, Line
 from rnn_calc.show.format import short, vector
 
 
-def explain_step(trace: Trace, convention: Convention, t: int, units: Sequence[int], precision: int) -> list[Line]:
+def explain_step(trace: Trace, convention: Convention, t: int, units: Sequence[int], layout: Layout) -> list[Line]:
     """The arithmetic of the step at index `t` for the hidden units in `units` (all outputs are shown)."""
-    writer = _Writer(trace, convention, t, units, precision)
+    writer = _Writer(trace, convention, t, units, layout.precision)
     step = trace.first + t
     lines: list[Line] = [[(writer.heading(step), "title")]]
     for equation in trace.network.equations:
         for result, rows in writer.equation(equation):
             lines += _aligned(result, rows)
-    return lines
+    return [part for line in lines for part in _folded(line, layout.width)]
+
+
+def _folded(line: Line, width: int) -> list[Line]:
+    """The line, or several where it is wider than the page: folded at blanks, so that numbers stay whole."""
+    text = "".join(part for part, _ in line)
+    if len(text) <= width:
+        return [line]
+    indent = " " * min(text.find("[") + 1 or 2, width // 2)
+    parts = wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return [[(part, "")] for part in parts]
 
 
 def _aligned(result: str, rows: list[tuple[str, str]]) -> list[Line]:

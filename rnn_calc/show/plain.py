@@ -26,7 +26,8 @@ def _markdown_lines(document: Document, precision: int) -> Iterator[str]:
                 yield _markdown_row(_markdown_text(column.heading) for column in columns)
                 yield _markdown_row("---:" if column.kind in RIGHT else "---" for column in columns)
                 for row in (*rows, *(() if total is None else (total,))):
-                    yield _markdown_row(_cells(row, columns, precision, _markdown_cell))
+                    label = columns if row is not total else _total_columns(columns)
+                    yield _markdown_row(_cells(row, label, precision, _markdown_cell))
             case Text(lines, _, title):
                 if title:
                     yield from (f"### {_markdown_text(title)}", "")
@@ -39,16 +40,22 @@ def _markdown_lines(document: Document, precision: int) -> Iterator[str]:
         yield ""
 
 
+def _total_columns(columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    """The columns of the last row, which begins with the word total whatever the others begin with."""
+    return (columns[0]._replace(kind="text"), *columns[1:])
+
+
 def _markdown_row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
 def _markdown_text(text: str) -> str:
-    return re.sub(r"([\\|<>*_`\[\]])", r"\\\1", printable(text))
+    # A colon before a letter could begin an emoji's name or end an address's scheme.
+    return re.sub(r"([\\|<>*_`\[\]~$]|:(?=\S))", r"\\\1", printable(text).replace("&", "&amp;"))
 
 
 def _markdown_cell(text: str, kind: Kind) -> str:
-    if kind in ("math", "shape") and text != "–":
+    if kind in ("math", "shape") and text not in ("", "–"):
         return f"`{printable(text).replace('|', chr(92) + '|').replace('`', '')}`"
     return _markdown_text(text)
 
@@ -73,7 +80,7 @@ def _latex_lines(document: Document, precision: int) -> Iterator[str]:
                     yield " & ".join(_cells(row, columns, precision, _latex_cell)) + r" \\"
                 if total is not None:
                     yield "\\midrule"
-                    yield " & ".join(_cells(total, columns, precision, _latex_cell)) + r" \\"
+                    yield " & ".join(_cells(total, _total_columns(columns), precision, _latex_cell)) + r" \\"
                 yield "\\bottomrule"
                 yield "\\end{tabular}"
             case Text(lines, style, title):
@@ -109,13 +116,20 @@ def _latex_text(text: str) -> str:
         f"${_LATEX_SIGNS[char]}$" if char in _LATEX_SIGNS else _LATEX_SPECIAL.get(char, char)
         for char in printable(text)
     )
-    return text.replace("--", "-{}-")
+    return text.replace("--", "-{}-").replace("$_1$$_0$", "$_{10}$")
+
+
+def _latex_signs(text: str) -> str:
+    return "".join(_LATEX_SIGNS.get(char, char) for char in text).replace("_1_0", "_{10}")
 
 
 def _latex_cell(text: str, kind: Kind) -> str:
-    if kind != "math":
+    if kind in ("number", "vector") and "–" not in text:
+        # A minus in text would be a hyphen.
+        return "$" + re.sub(r"e([+-]?)0*(\d+)", r" \\cdot 10^{\1\2}", _latex_signs(text)).replace("{+", "{") + "$"
+    if kind != "math" or not text:
         return _latex_text(text)
-    math = "".join(_LATEX_SIGNS.get(char, char) for char in printable(text))
+    math = _latex_signs(printable(text))
     # Framework names (weight_ih_l0, dense.kernel) are code; textbook symbols get their whole subscript.
     math = re.sub(
         r"[A-Za-z]{2,}[\w.]*[_.][\w.]+|\b(?:recurrent_kernel|kernel|bias)\b",

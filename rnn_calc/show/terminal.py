@@ -12,7 +12,8 @@ from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
 from rnn_calc.core.errors import printable
-from rnn_calc.show.document import RIGHT, Column, Document, Figure, Kind, Layout, Line, Table, Text, Value
+from rnn_calc.show.columns import Part, fit_table
+from rnn_calc.show.document import AGAIN, RIGHT, Column, Document, Figure, Layout, Line, Table, Text, Value
 from rnn_calc.show.format import to_ascii, write_value
 
 if TYPE_CHECKING:
@@ -33,10 +34,6 @@ STYLES = {
     "bad": Style(color="red", bold=True),
     "warning": Style(color="yellow"),
 }
-
-# A column of these may be folded down to so many characters; other columns keep every cell on one line.
-_FOLDABLE: dict[Kind, int] = {"text": 16, "math": 16, "shape": 16, "verdict": 16, "vector": 24}
-_COLUMN_GAP = 3
 
 # From blue for −1 over light grey to red for +1: told apart by every kind of colour vision, on black and on white.
 _COLD, _HOT, _NEUTRAL = (33, 102, 200), (200, 40, 43), (225, 225, 225)
@@ -115,16 +112,20 @@ def _print(document: Document, console: Console, precision: int) -> None:
             console.print()
         match block:
             case Table():
-                for part, table in enumerate(split_table(block, layout)):
-                    if part:
+                for number, part in enumerate(fit_table(block, layout, clean)):
+                    if number:
                         console.print()
-                    console.print(RichText(clean(table.title), STYLES["title"]))
-                    console.print(_table(table, layout, clean))
+                    console.print(RichText(clean(part.table.title), STYLES["title"]))
+                    if part.widths:
+                        console.print(_table(part, layout, clean))
+                    else:
+                        _print_stacked(part.table, console, layout, clean)
             case Text(lines, style, title):
                 if title:
                     console.print(RichText(clean(title), STYLES["title"]))
                 for line in lines:
-                    console.print(RichText(clean(line), style_of(style)))
+                    # A command to be pasted stays one line; where the terminal folds it, copying unfolds it.
+                    console.print(RichText(clean(line), style_of(style)), soft_wrap=line.startswith(AGAIN))
             case Figure(title, draw):
                 if title:
                     console.print(RichText(clean(title), STYLES["title"]))
@@ -150,7 +151,8 @@ def _line(line: Line, clean: Callable[[str], str]) -> RichText:
     return text
 
 
-def _table(table: Table, layout: Layout, clean: Callable[[str], str]) -> RichTable:
+def _table(part: Part, layout: Layout, clean: Callable[[str], str]) -> RichTable:
+    table = part.table
     rich = RichTable(
         box=box.ASCII if layout.ascii else box.SIMPLE_HEAD,
         show_edge=False,
@@ -159,12 +161,12 @@ def _table(table: Table, layout: Layout, clean: Callable[[str], str]) -> RichTab
         safe_box=False,
         padding=(0, 1),
     )
-    for column in table.columns:
+    for column, width in zip(table.columns, part.widths, strict=True):
         rich.add_column(
             RichText(clean(column.heading)),
             justify="right" if column.kind in RIGHT else "left",
             overflow="fold",
-            no_wrap=column.kind not in _FOLDABLE,
+            width=width,
         )
     for row in table.rows:
         rich.add_row(*(_cell(value, column, layout, clean) for value, column in zip(row, table.columns, strict=True)))
@@ -177,42 +179,21 @@ def _table(table: Table, layout: Layout, clean: Callable[[str], str]) -> RichTab
     return rich
 
 
+def _print_stacked(table: Table, console: Console, layout: Layout, clean: Callable[[str], str]) -> None:
+    """The table with each row's cells below one another: for a page too narrow for its numbers side by side."""
+    for row in (*table.rows, *(() if table.total is None else (table.total,))):
+        for index, (value, column) in enumerate(zip(row, table.columns, strict=True)):
+            cell = _cell(value, column, layout, clean)
+            if not cell.plain:
+                continue
+            heading = f"{column.heading} " if column.heading else ""
+            label = RichText(
+                clean(heading if index == 0 else f"  {heading}"), STYLES["title" if index == 0 else "muted"]
+            )
+            # Rich would fold a word that is wider than the page; the terminal's own fold is one that copying undoes.
+            console.print(label + cell, soft_wrap=max(map(len, cell.plain.split())) > layout.width)
+
+
 def _cell(value: Value, column: Column, layout: Layout, clean: Callable[[str], str]) -> RichText:
     style = column.kind if column.kind != "verdict" else ("good" if str(value).startswith(("✓", "met")) else "bad")
     return RichText(clean(write_value(value, column.kind, layout.precision)), STYLES[style])
-
-
-def split_table(table: Table, layout: Layout) -> list[Table]:
-    """The table as several that each fit the page: its first columns, up to the first number, stand in every one."""
-    widths = [_least_width(table, index, layout) for index in range(len(table.columns))]
-    keys = next((i for i, column in enumerate(table.columns) if column.kind == "number"), len(widths))
-    room = layout.width - sum(widths[:keys]) - _COLUMN_GAP * keys
-    groups: list[list[int]] = [[]]
-    used = 0
-    for index in range(keys, len(widths)):
-        if groups[-1] and used + widths[index] > room:
-            groups.append([])
-            used = 0
-        groups[-1].append(index)
-        used += widths[index] + _COLUMN_GAP
-    return [_columns_of(table, [*range(keys), *group], part) for part, group in enumerate(groups)]
-
-
-def _least_width(table: Table, index: int, layout: Layout) -> int:
-    """How narrow a column can be without folding a number."""
-    column = table.columns[index]
-    rows = (*table.rows, *(() if table.total is None else (table.total,)))
-    natural = max([len(column.heading), *(len(write_value(row[index], column.kind, layout.precision)) for row in rows)])
-    return min(natural, _FOLDABLE.get(column.kind, natural))
-
-
-def _columns_of(table: Table, indices: list[int], part: int) -> Table:
-    def pick(row: tuple[Value, ...]) -> tuple[Value, ...]:
-        return tuple(row[index] for index in indices)
-
-    return Table(
-        table.title if part == 0 else f"{table.title} (continued)",
-        tuple(table.columns[index] for index in indices),
-        tuple(map(pick, table.rows)),
-        None if table.total is None else pick(table.total),
-    )

@@ -213,7 +213,7 @@ def _draw_explanation(
             lines.append([("", "")])
         if steps.gap_before(step):
             lines += [[(f"… {plural(steps.left_out, 'step')} left out …", "muted")], [("", "")]]
-        lines += explain_step(trace, shown.convention, step, units.shown, layout.precision)
+        lines += explain_step(trace, shown.convention, step, units.shown, layout)
     return lines
 
 

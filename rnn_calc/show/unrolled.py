@@ -6,7 +6,7 @@ from rnn_calc.core.conventions import write_shape
 from rnn_calc.core.shapes import ShapeReport
 from rnn_calc.show.document import Layout, Line
 
-_ARROW, _NO_ARROW = " → ", "   "
+_ARROW, _ASCII_ARROW = " → ", " -> "
 
 
 def draw_unrolled(report: ShapeReport, layout: Layout) -> list[Line]:
@@ -16,13 +16,14 @@ def draw_unrolled(report: ShapeReport, layout: Layout) -> list[Line]:
     state_shape = _shape_of(report, "h_{t-1}")
     state_width = max(len(state_shape), *(len(step.state) for step in steps))
     step_width = max(len(cell), *(len(_labelled(report, symbol)) for step in steps for symbol in (step.x, step.y)))
-    per_row = max(1, (layout.width - state_width) // (step_width + state_width + 2 * len(_ARROW)))
+    arrow = _ASCII_ARROW if layout.ascii else _ARROW
+    per_row = max(1, (layout.width - state_width) // (step_width + state_width + 2 * len(arrow)))
 
-    def line(first: str, texts: list[tuple[str, str]], style: str, arrow: str = _NO_ARROW) -> Line:
+    def line(first: str, texts: list[tuple[str, str]], style: str, between: str = " " * len(arrow)) -> Line:
         """The state before the first step, then for each step what stands at the cell and at the state after it."""
         parts = [first.center(state_width)]
         for at_cell, at_state in texts:
-            parts += [arrow, at_cell.center(step_width), arrow, at_state.center(state_width)]
+            parts += [between, at_cell.center(step_width), between, at_state.center(state_width)]
         return [("".join(parts).rstrip(), style)]
 
     lines: list[Line] = []
@@ -33,7 +34,7 @@ def draw_unrolled(report: ShapeReport, layout: Layout) -> list[Line]:
         if any(step.y for step in row):
             lines.append(line("", [(_labelled(report, step.y), "") for step in row], "shape"))
             lines.append(line("", [("↑" if step.y else "", "") for step in row], "muted"))
-        lines.append(line(before, [(cell, step.state) for step in row], "math", _ARROW))
+        lines.append(line(before, [(cell, step.state) for step in row], "math", arrow))
         lines.append(line(state_shape, [("↑" if step.x else "", state_shape) for step in row], "shape"))
         if any(step.x for step in row):
             lines.append(line("", [(_labelled(report, step.x), "") for step in row], "shape"))
