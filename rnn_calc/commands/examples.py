@@ -8,6 +8,7 @@ import typer
 
 from rnn_calc.commands.options import OutputOptions, takes_groups
 from rnn_calc.commands.setup import destination_of
+from rnn_calc.core.errors import UsageError
 
 
 @takes_groups
@@ -31,6 +32,8 @@ def command(
     from rnn_calc.show.examples import ExampleShown, example_view, examples_view
     from rnn_calc.show.output import emit
 
+    if output.check:
+        raise UsageError("examples checks nothing by itself; `rnncalc trace --example NAME --check` does.")
     destination = destination_of(output)
     if name is not None:
         emit(example_view(name, example_path(name).read_text("utf-8")), destination)

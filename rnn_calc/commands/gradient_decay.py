@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_STEPS = 50
 _MOST_SERIES = 8
+_THRESHOLD = 1e-3
 
 
 @takes_groups
@@ -43,7 +44,7 @@ def command(
     ] = None,
     threshold: Annotated[
         float, typer.Option("--threshold", help="Report the first lag whose norm is below it.", metavar="X")
-    ] = 1e-3,
+    ] = _THRESHOLD,
     jacobian: Annotated[
         list[int] | None,
         typer.Option("--jacobian", "-j", help="Print the whole ∂h_T/∂h_{T−LAG}; repeatable.", metavar="LAG"),
@@ -70,7 +71,11 @@ def command(
     if not 0 < threshold < 1:
         raise UsageError(f"--threshold must lie between 0 and 1; it is {threshold:g}.")
     others = {"spectral_radius": spectral_radius, "spectral_norm": spectral_norm}
-    run = prepare_run(network, weights, sequence, command="gradient-decay", default_steps=_DEFAULT_STEPS, **others)
+    if sequence.steps == 1:
+        raise UsageError("--steps must be at least 2 for gradient-decay: with one step there is no earlier state.")
+    repeated = {**others, "threshold": None if threshold == _THRESHOLD else threshold, "jacobian": jacobian}
+    run = prepare_run(network, weights, sequence, command="gradient-decay", default_steps=_DEFAULT_STEPS, **repeated)
+    _check_lags(jacobian or (), run.sequence.length)
     scaled = _scaled(run, others)
     lags = sorted({*(jacobian or ()), *_expected_lags(run.setup.model.expected)})
     expected = (
@@ -85,6 +90,13 @@ def command(
     shown = DecayShown(describe_network(run.setup.network, run.setup.convention.name), run.notes, labels)
     emit(decay_view(reports, shown, expectations), destination)
     require_met(expectations, check=output.check)
+
+
+def _check_lags(lags: Iterable[int], steps: int | None) -> None:
+    for lag in lags:
+        if lag < 1 or (steps is not None and lag >= steps):
+            known = f"; {steps} steps have lags 1 to {steps - 1}" if steps else ", lags count from 1"
+            raise UsageError(f"--jacobian {lag} is no lag{known}.")
 
 
 def _scaled(run: Run, scalings: Mapping[str, str | None]) -> list[tuple[str, Weights]]:

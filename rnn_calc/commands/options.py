@@ -148,7 +148,7 @@ def _parameters(group: type) -> list[inspect.Parameter]:
     ]
 
 
-def command_line(command: str, *groups: object, **others: str | None) -> str:
+def command_line(command: str, *groups: object, **others: object) -> str:
     """The command that these options came from, ready to be pasted; options at their defaults are left out."""
     words = ["rnncalc", command]
     for group in groups:
@@ -162,6 +162,7 @@ def command_line(command: str, *groups: object, **others: str | None) -> str:
             flag = max((option.default, *(option.param_decls or ())), key=len)
             words += [flag] if value is True else [flag, shlex.quote(str(value))]
     for name, value in others.items():
-        if value is not None:
-            words += [f"--{name.replace('_', '-')}", shlex.quote(value)]
+        for given in value if isinstance(value, list) else [value]:
+            if given is not None:
+                words += [f"--{name.replace('_', '-')}", shlex.quote(str(given))]
     return " ".join(words)

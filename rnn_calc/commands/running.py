@@ -98,7 +98,7 @@ def prepare_run(
     *,
     command: str,
     default_steps: int,
-    **others: str | None,
+    **others: object,
 ) -> Run:
     """Everything a run needs, from the options and the file they name; `others` are the command's further options."""
     model = load_model(network)

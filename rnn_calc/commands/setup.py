@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING
 
-from rnn_calc.core.cells import CELLS, Cell
-from rnn_calc.core.conventions import CONVENTIONS, Convention, write_shape
+from rnn_calc.commands.claims import DEFAULT_SIZES, agreed_sizes
+from rnn_calc.core.cells import CELLS
+from rnn_calc.core.conventions import CONVENTIONS, Convention
+from rnn_calc.core.equations import ACTIVATIONS
 from rnn_calc.core.errors import DataError, SizeError, UsageError, did_you_mean, listed, quoted
 from rnn_calc.core.network import Network
 from rnn_calc.core.sizes import check_size
 from rnn_calc.files.model import EXPECTED, ModelFile
+from rnn_calc.files.numbers import count_numbers
 
 if TYPE_CHECKING:
     from rnn_calc.commands.options import NetworkOptions, OutputOptions, SequenceOptions, WeightOptions
@@ -20,11 +24,7 @@ if TYPE_CHECKING:
     from rnn_calc.files.sequences import Sequence
     from rnn_calc.show.output import Destination
 
-DEFAULT_SIZES = {"d_in": 4, "d_h": 3, "d_out": 2}
 _MINIMUM = {"d_in": 1, "d_h": 1, "d_out": 0}
-
-# One claim of a size: the value and who makes it.
-Claim = tuple[int, str]
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,14 @@ class Setup:
         return all(value is None for value in own)
 
 
-def choose(value: str, choices: Mapping[str, object] | tuple[str, ...], what: str) -> str:
-    """`value`, when it is one of the choices; UsageError naming them and the nearest otherwise."""
+def choose(value: str, choices: Mapping[str, object] | tuple[str, ...], what: str, source: str = "") -> str:
+    """`value`, when it is one of the choices.
+
+    Raises: UsageError naming them and the nearest; DataError that also names `source`, the file that says it.
+    """
     if value not in choices:
-        raise UsageError(
-            f"There is no {what} {quoted(value)}; it must be {listed(choices)}.{did_you_mean(value, choices)}"
-        )
+        problem = f"here is no {what} {quoted(value)}; it must be {listed(choices)}.{did_you_mean(value, choices)}"
+        raise DataError(f"{source}: t{problem}") if source else UsageError(f"T{problem}")
     return value
 
 
@@ -78,85 +80,54 @@ def load_setup(options: NetworkOptions, *, sequence: Sequence | None = None, mod
         if value is not None:
             check_size(f"--{name.replace('_', '-')}", value, minimum=minimum, error=UsageError)
     model = model or load_model(options)
-    cell = CELLS[choose(options.cell or model.cell or "rnn", CELLS, "cell")]
+    cell = CELLS[_chosen("cell", options, model, CELLS, "rnn")]
     convention = _convention(options, model)
     reading = _reading_convention(model, convention)
-    sizes = {name: _agree(name, _claims(name, options, model, cell, reading, sequence)) for name in DEFAULT_SIZES}
+    sizes = agreed_sizes(options, model, cell, reading, sequence)
     if sizes["d_out"] is None and model.weights:
         sizes["d_out"] = 0  # a file with weights and none for a readout has no readout
     network = Network(
         **{name: DEFAULT_SIZES[name] if size is None else size for name, size in sizes.items()},
         cell=cell,
-        activation=options.activation or model.activation or "tanh",
+        activation=_chosen("activation", options, model, ACTIVATIONS, "tanh"),
         biases=convention.biases,
     )
     return Setup(network, convention, model, options)
 
 
 def _convention(options: NetworkOptions, model: ModelFile) -> Convention:
-    return CONVENTIONS[choose(options.convention or model.convention or "xh", CONVENTIONS, "convention")]
+    return CONVENTIONS[_chosen("convention", options, model, CONVENTIONS, "xh")]
+
+
+def _chosen(
+    name: str, options: object, model: ModelFile, choices: Mapping[str, object] | tuple[str, ...], default: str
+) -> str:
+    """The name that the command line gives, else the file, else the default; the error says which of them is wrong."""
+    given = getattr(options, name)
+    if given is not None:
+        return choose(given, choices, name)
+    own = getattr(model, name)
+    return choose(own, choices, name, model.name) if own is not None else default
 
 
 def _reading_convention(model: ModelFile, shown: Convention) -> Convention:
     """The convention that a file's weights are written in: its own, or else the one that was asked for."""
-    return CONVENTIONS[choose(model.convention, CONVENTIONS, "convention")] if model.convention else shown
-
-
-def _agree(name: str, claims: tuple[list[Claim], list[Claim]]) -> int | None:
-    """The size all fixed claims give, else the first stated one; a stated one that contradicts them is an error."""
-    fixed, stated = claims
-    for value, who in (*fixed[1:], *stated[:1]) if fixed else ():
-        if value != fixed[0][0]:
-            raise SizeError(f"{name} is {fixed[0][0]} by {fixed[0][1]}, but {value} by {who}.")
-    return (fixed or stated)[0][0] if fixed or stated else None
-
-
-def _claims(
-    name: str,
-    options: NetworkOptions,
-    model: ModelFile,
-    cell: Cell,
-    reading: Convention,
-    sequence: Sequence | None,
-) -> tuple[list[Claim], list[Claim]]:
-    """Who says what about a size: first what data has, then what is merely stated (the command line first)."""
-    fixed = list(_weight_claims(name, model, cell, reading))
-    if name == "d_h" and model.h0 is not None:
-        fixed.append((len(model.h0.flat), f"h0 in {model.name}"))
-    if name == "d_in" and sequence is not None and sequence.width is not None:
-        fixed.append((sequence.width, f"the width of {sequence.origin}"))
-    stated: list[Claim] = []
-    if getattr(options, name) is not None:
-        stated.append((getattr(options, name), f"--{name.replace('_', '-')}"))
-    if getattr(model, name) is not None:
-        stated.append((getattr(model, name), f"{name} in {model.name}"))
-    return fixed, stated
-
-
-def _weight_claims(name: str, model: ModelFile, cell: Cell, reading: Convention) -> Iterator[Claim]:
-    """What the shapes of the file's weights say about one size; wrong numbers of axes are left to the weights."""
-    prototype = Network(1, 1, 1, cell=cell, biases=reading.biases)
-    for parameter in prototype.parameters:
-        given = model.weights.get(reading.symbol(parameter))
-        axes = reading.stored_axes(parameter)
-        if given is None or (len(given.shape) != len(axes) and given.shape[1:] != (1,) and len(given.shape) != 1):
-            continue
-        for axis, size in zip(axes, given.shape, strict=False):
-            if axis == name and len(given.shape) in (len(axes), len(parameter.axes)):
-                yield int(size), f"{reading.symbol(parameter)} {write_shape(given.shape)} in {model.name}"
+    return CONVENTIONS[choose(model.convention, CONVENTIONS, "convention", model.name)] if model.convention else shown
 
 
 def load_weights(setup: Setup, options: WeightOptions) -> Weights:
     """Weights for the network: the file's, the rest drawn as options or file say."""
     import numpy as np
 
-    from rnn_calc.core.weights import Init, fit_biases, make_weights, read_arrays
+    from rnn_calc.core.weights import INITS, Init, fit_biases, make_weights, read_arrays
 
     model, network = setup.model, setup.network
     seed = options.seed if options.seed is not None else model.seed or 0
     check_size("--seed", seed, minimum=0, error=UsageError)
-    scheme = options.init or model.init or "gaussian"
+    scheme = _chosen("init", options, model, INITS, "gaussian")
     gain = next((value for value in (options.gain, model.gain) if value is not None), 1.0)
+    if not isfinite(gain):
+        raise UsageError(f"--gain must be a finite number; it is {gain}.")
     reading = _reading_convention(model, setup.convention)
     as_read = Network(network.d_in, network.d_h, network.d_out, network.cell, network.activation, biases=reading.biases)
     named: dict[str, Array] = {
@@ -188,7 +159,7 @@ def load_sequence(
         if options.steps is not None:
             raise UsageError(f"--steps draws a sequence, but there is one already: {given.origin}. Leave --steps out.")
         return given
-    kind = choose(options.inputs or model.inputs or "gaussian", ("gaussian", "zeros"), "kind of inputs")
+    kind = _chosen("inputs", options, model, ("gaussian", "zeros"), "gaussian")
     steps = next(value for value in (options.steps, model.steps, default_steps) if value is not None)
     return sequences.drawn_sequence(check_size("--steps", steps, error=UsageError), kind, seed)
 
@@ -215,11 +186,8 @@ def _given_sequence(options: SequenceOptions, network_options: NetworkOptions, m
 
 def _known_width(options: NetworkOptions, model: ModelFile) -> int | None:
     """d_in, as far as options and file fix it before the sequence is read."""
-    cell = CELLS[choose(options.cell or model.cell or "rnn", CELLS, "cell")]
-    return _agree(
-        "d_in",
-        _claims("d_in", options, model, cell, _reading_convention(model, _convention(options, model)), None),
-    )
+    cell = CELLS[_chosen("cell", options, model, CELLS, "rnn")]
+    return agreed_sizes(options, model, cell, _reading_convention(model, _convention(options, model)), None)["d_in"]
 
 
 def load_initial_state(text: str | None, setup: Setup) -> dict[str, Array]:
@@ -237,7 +205,7 @@ def load_initial_state(text: str | None, setup: Setup) -> dict[str, Array]:
     else:
         return state
     if len(values) != setup.network.d_h:
-        raise UsageError(f"--h0 has {len(values)} numbers; d_h = {setup.network.d_h} needs {setup.network.d_h}.")
+        raise SizeError(f"--h0 has {count_numbers(len(values))}; d_h = {setup.network.d_h} needs {setup.network.d_h}.")
     state["h"] = np.array(values)
     return state
 

@@ -8,6 +8,7 @@ import typer
 
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
 from rnn_calc.commands.setup import choose, destination_of, expected_of, load_setup, require_met
+from rnn_calc.core.conventions import write_shape
 from rnn_calc.core.errors import CheckFailedError, UsageError, quoted
 from rnn_calc.core.shapes import MODES, ShapeReport, shapes
 from rnn_calc.core.sizes import check_size
@@ -67,7 +68,8 @@ def command(
     if unroll is not None and check_size("--unroll", unroll, error=UsageError) > _MOST_UNROLLED:
         raise UsageError(f"--unroll draws at most {_MOST_UNROLLED:,} steps; it is {unroll:,}.")
     setup = load_setup(network)
-    chosen = choose(mode or setup.model.mode or "many-to-many", MODES, "mode")
+    own = choose(setup.model.mode or "many-to-many", MODES, "mode", setup.model.name)
+    chosen = own if mode is None else choose(mode, MODES, "mode")
     if decoder_steps is not None and chosen != "seq2seq":
         raise UsageError("--decoder-steps belongs to --mode seq2seq; add it.")
     report = shapes(
@@ -131,5 +133,7 @@ def _compare(report: ShapeReport, expected: dict[str, object]) -> tuple[Expectat
 def _require_fits(diagnoses: tuple[Diagnosis, ...]) -> None:
     wrong = [diagnosis for diagnosis in diagnoses if not diagnosis.fits]
     if wrong:
-        names = ", ".join(diagnosis.symbol for diagnosis in wrong)
-        raise CheckFailedError(f"{names} {'does' if len(wrong) == 1 else 'do'} not fit.")
+        said = "; ".join(
+            f"{d.symbol} {write_shape(d.got)} does not fit {write_shape(d.needs)}: {d.reason}" for d in wrong
+        )
+        raise CheckFailedError(f"{said}.")

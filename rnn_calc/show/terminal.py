@@ -124,8 +124,9 @@ def _print(document: Document, console: Console, precision: int) -> None:
                 if title:
                     console.print(RichText(clean(title), STYLES["title"]))
                 for line in lines:
-                    # A command to be pasted stays one line; where the terminal folds it, copying unfolds it.
-                    console.print(RichText(clean(line), style_of(style)), soft_wrap=line.startswith(AGAIN))
+                    # A command to be pasted stays one line: what a terminal folds, copying unfolds. A picture is cut.
+                    whole = line.startswith(AGAIN) and not console.record
+                    console.print(RichText(clean(line), style_of(style)), soft_wrap=whole)
             case Figure(title, draw):
                 if title:
                     console.print(RichText(clean(title), STYLES["title"]))
