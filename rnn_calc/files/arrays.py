@@ -15,7 +15,7 @@ from rnn_calc.core.errors import DataError, NonFiniteError, TooLargeError, print
 from rnn_calc.core.memory import write_bytes
 from rnn_calc.core.weights import Array
 from rnn_calc.files.numbers import place
-from rnn_calc.files.source import open_error
+from rnn_calc.files.source import describe_source, open_error
 
 # What an .npz archive may unpack to, all members together.
 LARGEST_UNPACKED = 2**30
@@ -71,18 +71,20 @@ def read_npz(path: str, *, allow_nonfinite: bool = False) -> dict[str, Array]:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             if len(members) > _MOST_MEMBERS:
-                raise TooLargeError(f"{quoted(path)} has {len(members):,} members; {_MOST_MEMBERS:,} is the limit.")
+                raise TooLargeError(
+                    f"{describe_source(path)} has {len(members):,} members; {_MOST_MEMBERS:,} is the limit."
+                )
             for member in members:
                 name = member.filename.removesuffix(".npy")
-                label = f"{quoted(name)} in {quoted(path)}"
+                label = f"{quoted(name)} in {describe_source(path)}"
                 if not member.filename.endswith(".npy"):
                     raise DataError(f"{label} is no .npy array; an .npz archive holds nothing else.")
                 if name in arrays:
-                    raise DataError(f"{quoted(path)} has two members {quoted(name)}; one of them must go.")
+                    raise DataError(f"{describe_source(path)} has two members {quoted(name)}; one of them must go.")
                 unpacked += member.file_size
                 if unpacked > LARGEST_UNPACKED:
                     raise TooLargeError(
-                        f"{quoted(path)} unpacks to more than the limit of {write_bytes(LARGEST_UNPACKED)}."
+                        f"{describe_source(path)} unpacks to more than the limit of {write_bytes(LARGEST_UNPACKED)}."
                     )
                 with archive.open(member) as stream:
                     # The declared size bounds what is unpacked, whatever the compressed data would give.
@@ -94,9 +96,9 @@ def read_npz(path: str, *, allow_nonfinite: bool = False) -> dict[str, Array]:
     except OSError as error:
         raise open_error(path, error) from None
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):
-        raise DataError(f"{quoted(path)} is no readable .npz archive.") from None
+        raise DataError(f"{describe_source(path)} is no readable .npz archive.") from None
     if not arrays:
-        raise DataError(f"{quoted(path)} is an empty archive; it must hold at least one array.")
+        raise DataError(f"{describe_source(path)} is an empty archive; it must hold at least one array.")
     return arrays
 
 
@@ -104,17 +106,19 @@ def map_npy(path: str, *, allow_nonfinite: bool = False) -> Array:
     """The array of an .npy file, mapped and not read: a long sequence need not fit in memory."""
     try:
         with Path(path).open("rb") as file:
-            shape, fortran, dtype = _header(file, quoted(path))
+            shape, fortran, dtype = _header(file, describe_source(path))
             offset = file.tell()
         promised, present = math.prod(shape) * dtype.itemsize, Path(path).stat().st_size - offset
     except OSError as error:
         raise open_error(path, error) from None
     if promised != present:
-        raise DataError(f"{quoted(path)} promises {promised:,} bytes of data in its header and holds {present:,}.")
+        raise DataError(
+            f"{describe_source(path)} promises {promised:,} bytes of data in its header and holds {present:,}."
+        )
     if promised == 0:
-        raise DataError(f"{quoted(path)} is an empty array of shape {shape}; it must hold numbers.")
+        raise DataError(f"{describe_source(path)} is an empty array of shape {shape}; it must hold numbers.")
     array = np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape, order="F" if fortran else "C")
-    return _finite(array, quoted(path), allow_nonfinite=allow_nonfinite)
+    return _finite(array, describe_source(path), allow_nonfinite=allow_nonfinite)
 
 
 def _finite(array: Array, name: str, *, allow_nonfinite: bool) -> Array:

@@ -34,7 +34,7 @@ def read_model(path: str, *, allow_nonfinite: bool = False) -> ModelFile:
 
         return ModelFile(path, weights=read_npz(path, allow_nonfinite=allow_nonfinite))
     if suffix not in SUFFIXES and path != "-":
-        raise DataError(f"{quoted(path)} is no model file by its name: it must end in {listed(SUFFIXES)}.")
+        raise DataError(f"{describe_source(path)} is no model file by its name: it must end in {listed(SUFFIXES)}.")
     text = decode(read_bytes(path), path)
     if not text.strip():
         raise DataError(f"{describe_source(path)} is empty; `rnncalc examples cat-sat-here` prints a model file.")

@@ -191,7 +191,7 @@ def _npy_sequence(path: str, *, allow_nonfinite: bool) -> Sequence:
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
-        raise DataError(f"{quoted(path)} has shape {array.shape}; a sequence has shape (T, d_in).")
+        raise DataError(f"{describe_source(path)} has shape {array.shape}; a sequence has shape (T, d_in).")
 
     def blocks(_: int) -> Iterator[Array]:
         import numpy as np
@@ -199,7 +199,7 @@ def _npy_sequence(path: str, *, allow_nonfinite: bool) -> Sequence:
         for start in range(0, len(array), BLOCK):
             yield np.asarray(array[start : start + BLOCK], dtype=np.float64)
 
-    return Sequence(quoted(path), array.shape[1], array.shape[0], blocks)
+    return Sequence(describe_source(path), array.shape[1], array.shape[0], blocks)
 
 
 def _read_stream(path: str, *, allow_nonfinite: bool) -> Sequence:
@@ -232,18 +232,19 @@ def _read_stream(path: str, *, allow_nonfinite: bool) -> Sequence:
 def _lines(stream: TextIO, name: str) -> Iterator[tuple[int, str]]:
     """The lines that are not blank, with their numbers; a byte order mark is skipped."""
     offset = number = 0
-    while line := stream.readline(_LONGEST_LINE):
-        number += 1
-        if len(line) == _LONGEST_LINE:
-            raise DataError(f"{name}, line {number} is longer than {_LONGEST_LINE:,} characters.")
-        for index, char in enumerate(line) if not line.isascii() else ():
-            if "\udc80" <= char <= "\udcff":
-                byte = offset + len(line[:index].encode("utf-8", "surrogateescape"))
-                raise DataError(f"{name} is not UTF-8 text: byte {byte} is 0x{ord(char) - 0xDC00:02x}.")
-        offset += len(line.encode("utf-8"))
-        line = line.removeprefix("\ufeff") if number == 1 else line
-        if line.strip():
-            yield number, line
+    with stream:
+        while line := stream.readline(_LONGEST_LINE):
+            number += 1
+            if len(line) == _LONGEST_LINE:
+                raise DataError(f"{name}, line {number} is longer than {_LONGEST_LINE:,} characters.")
+            for index, char in enumerate(line) if not line.isascii() else ():
+                if "\udc80" <= char <= "\udcff":
+                    byte = offset + len(line[:index].encode("utf-8", "surrogateescape"))
+                    raise DataError(f"{name} is not UTF-8 text: byte {byte} is 0x{ord(char) - 0xDC00:02x}.")
+            offset += len(line.encode("utf-8"))
+            line = line.removeprefix("\ufeff") if number == 1 else line
+            if line.strip():
+                yield number, line
 
 
 def _csv_rows(lines: Iterable[tuple[int, str]], name: str, *, allow_nonfinite: bool) -> Iterator[Row]:

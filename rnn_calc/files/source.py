@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from rnn_calc.core.errors import DataError, TooLargeError, did_you_mean, printable, quoted
+from rnn_calc.core.errors import DataError, TooLargeError, did_you_mean, printable
 from rnn_calc.core.memory import write_bytes
 
 # Model files and JSON are read whole; a larger one is no model file for a calculator.
@@ -14,8 +14,8 @@ LARGEST_DOCUMENT = 64 * 2**20
 
 
 def describe_source(path: str) -> str:
-    """How a source is named in messages."""
-    return "stdin" if path == "-" else quoted(path)
+    """How a source is named in messages: a path is never cut, because its end says most."""
+    return "stdin" if path == "-" else f"'{printable(path)}'"
 
 
 def open_error(path: str, error: OSError) -> DataError:
@@ -23,11 +23,11 @@ def open_error(path: str, error: OSError) -> DataError:
     if isinstance(error, FileNotFoundError):
         parent = Path(path).parent
         names = [printable(entry.name) for entry in parent.iterdir()] if parent.is_dir() else []
-        return DataError(f"There is no file {quoted(path)}.{did_you_mean(Path(path).name, names)}")
+        return DataError(f"There is no file {describe_source(path)}.{did_you_mean(Path(path).name, names)}")
     if isinstance(error, IsADirectoryError):
-        return DataError(f"{quoted(path)} is a folder; a file is needed.")
+        return DataError(f"{describe_source(path)} is a folder; a file is needed.")
     reason = (error.strerror or type(error).__name__).lower()
-    return DataError(f"{quoted(path)} cannot be read: {reason}.")
+    return DataError(f"{describe_source(path)} cannot be read: {reason}.")
 
 
 def stdin_bytes() -> BinaryIO:
@@ -53,7 +53,9 @@ def read_bytes(path: str, limit: int = LARGEST_DOCUMENT) -> bytes:
                 content = file.read(limit + 1)
     except (OSError, ValueError) as error:
         raise (
-            open_error(path, error) if isinstance(error, OSError) else DataError(f"{quoted(path)} is no file name.")
+            open_error(path, error)
+            if isinstance(error, OSError)
+            else DataError(f"{describe_source(path)} is no file name.")
         ) from None
     if len(content) > limit:
         raise TooLargeError(f"{describe_source(path)} is larger than the limit of {write_bytes(limit)}.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from rnn_calc.core.errors import OutputClosedError, OutputError, UsageError, did_you_mean, listed, quoted
+from rnn_calc.core.errors import OutputClosedError, OutputError, UsageError, did_you_mean, listed, printable, quoted
 from rnn_calc.show.document import Document
 
 if TYPE_CHECKING:
@@ -83,18 +83,18 @@ def resolve_destination(
     suffix = path.suffix.lower()
     kind = _file_type(path)
     if kind == stat.S_IFDIR:
-        raise OutputError(f"{quoted(output)} is a folder; --output needs the name of a file.")
+        raise OutputError(f"{_named(output)} is a folder; --output needs the name of a file.")
     if chosen is None:
         if suffix not in _SUFFIXES:
             raise UsageError(
-                f"The format of {quoted(output)} cannot be told from its name; end it in {listed(_SUFFIXES)}, "
+                f"The format of {_named(output)} cannot be told from its name; end it in {listed(_SUFFIXES)}, "
                 "or add --format."
             )
         chosen = _SUFFIXES[suffix]
     if kind == stat.S_IFREG and not force:
-        raise OutputError(f"{quoted(output)} exists; add --force to write over it.")
+        raise OutputError(f"{_named(output)} exists; add --force to write over it.")
     if not path.parent.is_dir():
-        raise OutputError(f"There is no folder {quoted(path.parent)} to write {quoted(path.name)} in.")
+        raise OutputError(f"There is no folder {_named(path.parent)} to write {_named(path.name)} in.")
     return Destination(chosen, output, force, precision)
 
 
@@ -111,9 +111,14 @@ def _file_type(path: Path) -> int | None:
         raise _write_error(str(path), error) from None
 
 
+def _named(path: str | Path) -> str:
+    """A path for a message: whole, because its end says most."""
+    return f"'{printable(str(path))}'"
+
+
 def _write_error(path: str, error: OSError | ValueError) -> OutputError:
     reason = (getattr(error, "strerror", None) or str(error)).lower()
-    return OutputError(f"{quoted(path)} cannot be written: {reason}.")
+    return OutputError(f"{_named(path)} cannot be written: {reason}.")
 
 
 def emit(view: View, destination: Destination) -> None:
