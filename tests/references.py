@@ -5,7 +5,7 @@ Nothing here calls the package; every function takes arrays or numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import mpmath
@@ -124,7 +124,7 @@ def mp_rnn_pre_activations(weights: Mapping[str, Array], x: Array, h0: Array) ->
         return found
 
 
-def mp_log10_norms(W_hh: Array, slopes: Sequence[Sequence[Any]], lags: Sequence[int]) -> dict[int, float]:
+def mp_log10_norms(W_hh: Array, slopes: Sequence[Sequence[Any]], lags: Collection[int]) -> dict[int, float]:
     """log₁₀‖∂h_T/∂h_{T−lag}‖₂ of the plain network with these slopes φ′(z_1) … φ′(z_T)."""
     with mpmath.workprec(BITS):
         W = mpmath.matrix(W_hh.tolist())

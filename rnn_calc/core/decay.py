@@ -68,7 +68,8 @@ class DecayReport:
         tail, lags = points[start:], np.arange(start, len(points))
         if not np.isfinite(tail).all():
             return 0.0
-        return float(10 ** np.polynomial.Polynomial.fit(lags, tail, 1).convert().coef[1])
+        centred = lags - lags.mean()
+        return float(10 ** (centred @ tail / (centred @ centred)))
 
     @property
     def half_life(self) -> float | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import repeat
 from typing import Any, TypeAlias
 
@@ -27,8 +27,13 @@ from rnn_calc.core.equations import (
     operands,
     walk,
 )
+from rnn_calc.core.evaluation import SLAB, Values, evaluate
+from rnn_calc.core.functions import ELEMENTWISE
 from rnn_calc.core.network import Network
 from rnn_calc.core.weights import Array, Weights
+
+# What a run is made of is imported from here.
+__all__ = ["Engine", "Linearization", "Values", "Watch", "evaluate"]
 
 # An operand of the step loop: one array a step, or the same one at every step.
 Rows: TypeAlias = "list[Array] | repeat[Array]"
@@ -36,12 +41,8 @@ Rows: TypeAlias = "list[Array] | repeat[Array]"
 # Goes over the items of a long loop; a front end may show progress meanwhile.
 Watch = Callable[[range], Iterable[int]]
 
-# Products over all steps are made in slabs of exactly this many rows (the last one padded), because BLAS may round a
-# row differently in a product of another height. So a sequence that is cut and resumed gives the same bits.
-_SLAB = 128
-
 # The step loop works through this many steps at a time, so that its scratch memory stays in the cache.
-_BLOCK = 4 * _SLAB
+_BLOCK = 4 * SLAB
 
 _CACHE_LINE = 64
 
@@ -51,71 +52,6 @@ _PIECE = 2**20
 _STAYS_IN_CACHE = 7 * _PIECE // 4
 
 
-@dataclass(frozen=True)
-class Elementwise:
-    """An elementwise function: as in-place NumPy calls `out ← f(in)`, and its derivative, exact where f saturates."""
-
-    calls: tuple[tuple[Callable[..., Any], tuple[Array, ...]], ...]
-    slope: Callable[[Array], Array]
-
-
-def _constant(value: float) -> Array:
-    return np.array(value)
-
-
-_ZERO = _constant(0.0)
-
-
-def _relu(z: Array, out: Array | None = None) -> Array:
-    # NumPy wants the `out` of maximum, alone among its functions, by keyword.
-    return np.maximum(z, _ZERO, out=out)
-
-
-def _tanh_slope(z: Array) -> Array:
-    # 1 − tanh² cancels for |z| > 9; this form keeps every digit.
-    e = np.exp(-2 * np.abs(z))
-    return np.asarray(4 * e / (1 + e) ** 2)
-
-
-def _sigmoid_slope(z: Array) -> Array:
-    e = np.exp(-np.abs(z))
-    return np.asarray(e / (1 + e) ** 2)
-
-
-ELEMENTWISE = {
-    "tanh": Elementwise(((np.tanh, ()),), _tanh_slope),
-    "relu": Elementwise(((_relu, ()),), lambda z: (z > 0).astype(np.float64)),
-    # 1 / (1 + exp(−z)), each call in place; exp may overflow to infinity, whose reciprocal is the right 0.
-    "sigmoid": Elementwise(
-        ((np.negative, ()), (np.exp, ()), (np.add, (_constant(1.0),)), (np.reciprocal, ())), _sigmoid_slope
-    ),
-    "identity": Elementwise(((np.positive, ()),), np.ones_like),
-}
-
-
-def apply_function(function: str, z: Array) -> Array:
-    """The elementwise function of an array, as a new array."""
-    value = z
-    for call, extra in ELEMENTWISE[function].calls:
-        value = call(value, *extra)
-    return value
-
-
-def bulk_product(matrix: Array, rows: Array) -> Array:
-    """`matrix @ row` for every row of `rows` (…, n), bit for bit the same however the rows are grouped."""
-    flat = np.ascontiguousarray(rows).reshape(-1, rows.shape[-1])
-    out = np.empty((len(flat), len(matrix)))
-    transposed = matrix.T
-    full = len(flat) - len(flat) % _SLAB
-    for start in range(0, full, _SLAB):
-        np.matmul(flat[start : start + _SLAB], transposed, out=out[start : start + _SLAB])
-    if full < len(flat):
-        last = np.zeros((_SLAB, flat.shape[1]))
-        last[: len(flat) - full] = flat[full:]
-        out[full:] = (last @ transposed)[: len(flat) - full]
-    return out.reshape(*rows.shape[:-1], len(matrix))
-
-
 def _column_order(matrix: Array) -> Array:
     """A copy of `matrix` in column order that starts on a cache line: a quarter faster to multiply by a vector."""
     memory = np.empty(matrix.nbytes + _CACHE_LINE, dtype=np.uint8)
@@ -123,47 +59,6 @@ def _column_order(matrix: Array) -> Array:
     transposed: Array = memory[start : start + matrix.nbytes].view(np.float64).reshape(matrix.shape[::-1])
     transposed[:] = matrix.T
     return transposed.T
-
-
-@dataclass(frozen=True)
-class Values:
-    """What every equation gave at every step: `now[name][t]`, and the states before each step in `previous`."""
-
-    now: dict[str, Array]
-    previous: dict[str, Array]
-
-    def of(self, vector: Vector) -> Array:
-        """The values of a vector over all steps."""
-        return (self.previous if vector.previous else self.now)[vector.name]
-
-    def block(self, steps: slice) -> Values:
-        """The values of some of the steps, as views."""
-        return Values(
-            {name: array[steps] for name, array in self.now.items()},
-            {name: array[steps] for name, array in self.previous.items()},
-        )
-
-
-def evaluate(expression: Expression, values: Values, weights: Weights) -> Array:
-    """The value of `expression` at every step at once, from values that are already known."""
-    match expression:
-        case Vector():
-            return values.of(expression)
-        case Parameter(name=name):
-            return weights[name]
-        case Product(matrix, vector):
-            return bulk_product(weights[matrix.name], evaluate(vector, values, weights))
-        case Sum(terms):
-            total = evaluate(terms[0], values, weights)
-            for term in terms[1:]:
-                total = total + evaluate(term, values, weights)
-            return total
-        case Hadamard(left, right):
-            return evaluate(left, values, weights) * evaluate(right, values, weights)
-        case Apply(function, argument):
-            return apply_function(function, evaluate(argument, values, weights))
-        case _:
-            raise AssertionError(f"unresolved expression: {expression}")
 
 
 class Engine:

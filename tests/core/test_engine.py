@@ -1,19 +1,18 @@
 from __future__ import annotations
 
-import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_calc.core.engine import ELEMENTWISE, Engine, Values, apply_function, bulk_product
-from rnn_calc.core.equations import ACTIVATIONS, MAX_SLOPE
+from rnn_calc.core.engine import Engine, Values
+from rnn_calc.core.equations import ACTIVATIONS
 from rnn_calc.core.network import Network
 from rnn_calc.core.weights import Weights
 from tests import references
 from tests.core.cells import CASES, Case
 from tests.core.drawing import random_arrays, sequence
-from tests.references import Array, complex_step_jacobian, mp_sigmoid_slope, mp_tanh_slope
+from tests.references import Array, complex_step_jacobian
 
 every_case = pytest.mark.parametrize("case", CASES, ids=[case.cell.name for case in CASES])
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -29,52 +28,6 @@ def set_up(case: Case, seed: int, d_in: int, d_h: int, d_out: int = 0) -> tuple[
 def first_state(case: Case, seed: int, *shape: int) -> dict[str, Array]:
     rng = np.random.default_rng([seed, 2])
     return {name: rng.uniform(-1, 1, shape) for name in case.cell.state}
-
-
-def test_every_activation_is_an_elementwise_function() -> None:
-    assert set(ELEMENTWISE) == set(ACTIVATIONS) == set(references.ACTIVATIONS)
-
-
-@every_activation
-@given(a=st.floats(-700, 700))
-def test_an_activation_is_what_plain_numpy_makes_of_its_formula(activation: str, a: float) -> None:
-    z = np.array([a])
-    # One rounding in exp, sum and quotient each: a few u.
-    np.testing.assert_allclose(apply_function(activation, z), references.ACTIVATIONS[activation](z), rtol=1e-15)
-
-
-@every_activation
-@given(a=st.floats(-40, 40))
-def test_no_slope_passes_the_gamma_of_its_function(activation: str, a: float) -> None:
-    slope = ELEMENTWISE[activation].slope(np.array([a]))[0]
-    assert 0 <= slope <= MAX_SLOPE[activation]
-
-
-@pytest.mark.parametrize(("function", "oracle"), [("tanh", mp_tanh_slope), ("sigmoid", mp_sigmoid_slope)])
-@given(a=st.floats(-40, 40))
-@settings(deadline=None, max_examples=200)
-def test_a_slope_keeps_its_digits_where_the_function_saturates(function: str, oracle: object, a: float) -> None:
-    assert callable(oracle)
-    slope, exact = ELEMENTWISE[function].slope(np.array([a]))[0], oracle(a)
-    # exp, sum, square and quotient: a few u of 1.1e−16 each.
-    assert abs(mpmath.mpf(slope) / exact - 1) < 1e-14
-
-
-def test_the_slope_of_a_relu_is_zero_at_zero_and_one_above() -> None:
-    np.testing.assert_array_equal(ELEMENTWISE["relu"].slope(np.array([-1.0, 0.0, 5e-324, 2.0])), [0, 0, 1, 1])
-
-
-@given(seed=seeds, rows=st.integers(1, 300), cut=st.integers(0, 300), n=st.integers(1, 40), m=st.integers(1, 40))
-@settings(deadline=None, max_examples=60)
-def test_a_product_over_all_steps_has_the_same_bits_however_the_steps_are_grouped(
-    seed: int, rows: int, cut: int, n: int, m: int
-) -> None:
-    matrix, x = sequence(seed, m, n), sequence(seed + 1, rows, n)
-    whole = bulk_product(matrix, x)
-    parts = [bulk_product(matrix, part) for part in (x[:cut], x[cut:])]
-    np.testing.assert_array_equal(np.concatenate(parts), whole)
-    # Inner products of n terms of size about 1: n·u, absolutely.
-    np.testing.assert_allclose(whole, np.einsum("ij,tj->ti", matrix, x), atol=1e-13)
 
 
 @every_case

@@ -1,0 +1,71 @@
+"""The values of expressions over all steps at once, from vectors that are already known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnn_calc.core.equations import Apply, Expression, Hadamard, Parameter, Product, Sum, Vector
+from rnn_calc.core.functions import apply_function
+from rnn_calc.core.weights import Array, Weights
+
+# Products over all steps are made in slabs of exactly this many rows (the last one padded), because BLAS may round a
+# row differently in a product of another height. So a sequence that is cut and resumed gives the same bits.
+SLAB = 128
+
+
+def bulk_product(matrix: Array, rows: Array) -> Array:
+    """`matrix @ row` for every row of `rows` (…, n), bit for bit the same however the rows are grouped."""
+    flat = np.ascontiguousarray(rows).reshape(-1, rows.shape[-1])
+    out = np.empty((len(flat), len(matrix)))
+    transposed = matrix.T
+    full = len(flat) - len(flat) % SLAB
+    for start in range(0, full, SLAB):
+        np.matmul(flat[start : start + SLAB], transposed, out=out[start : start + SLAB])
+    if full < len(flat):
+        last = np.zeros((SLAB, flat.shape[1]))
+        last[: len(flat) - full] = flat[full:]
+        out[full:] = (last @ transposed)[: len(flat) - full]
+    return out.reshape(*rows.shape[:-1], len(matrix))
+
+
+@dataclass(frozen=True)
+class Values:
+    """What every equation gave at every step: `now[name][t]`, and the states before each step in `previous`."""
+
+    now: dict[str, Array]
+    previous: dict[str, Array]
+
+    def of(self, vector: Vector) -> Array:
+        """The values of a vector over all steps."""
+        return (self.previous if vector.previous else self.now)[vector.name]
+
+    def block(self, steps: slice) -> Values:
+        """The values of some of the steps, as views."""
+        return Values(
+            {name: array[steps] for name, array in self.now.items()},
+            {name: array[steps] for name, array in self.previous.items()},
+        )
+
+
+def evaluate(expression: Expression, values: Values, weights: Weights) -> Array:
+    """The value of `expression` at every step at once, from values that are already known."""
+    match expression:
+        case Vector():
+            return values.of(expression)
+        case Parameter(name=name):
+            return weights[name]
+        case Product(matrix, vector):
+            return bulk_product(weights[matrix.name], evaluate(vector, values, weights))
+        case Sum(terms):
+            total = evaluate(terms[0], values, weights)
+            for term in terms[1:]:
+                total = total + evaluate(term, values, weights)
+            return total
+        case Hadamard(left, right):
+            return evaluate(left, values, weights) * evaluate(right, values, weights)
+        case Apply(function, argument):
+            return apply_function(function, evaluate(argument, values, weights))
+        case _:
+            raise AssertionError(f"unresolved expression: {expression}")

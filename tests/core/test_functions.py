@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnn_calc.core.equations import ACTIVATIONS, MAX_SLOPE
+from rnn_calc.core.functions import ELEMENTWISE, apply_function
+from tests import references
+from tests.references import mp_sigmoid_slope, mp_tanh_slope
+
+every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
+
+
+def test_every_activation_is_an_elementwise_function() -> None:
+    assert set(ELEMENTWISE) == set(ACTIVATIONS) == set(references.ACTIVATIONS)
+
+
+@every_activation
+@given(a=st.floats(-700, 700))
+def test_an_activation_is_what_plain_numpy_makes_of_its_formula(activation: str, a: float) -> None:
+    z = np.array([a])
+    # One rounding in exp, sum and quotient each: a few u.
+    np.testing.assert_allclose(apply_function(activation, z), references.ACTIVATIONS[activation](z), rtol=1e-15)
+
+
+@every_activation
+@given(a=st.floats(-40, 40))
+def test_no_slope_passes_the_gamma_of_its_function(activation: str, a: float) -> None:
+    slope = ELEMENTWISE[activation].slope(np.array([a]))[0]
+    # Quotient and square round by some u.
+    assert 0 <= slope <= MAX_SLOPE[activation] * (1 + 1e-15)
+
+
+@pytest.mark.parametrize(("function", "oracle"), [("tanh", mp_tanh_slope), ("sigmoid", mp_sigmoid_slope)])
+@given(a=st.floats(-40, 40))
+@settings(deadline=None, max_examples=200)
+def test_a_slope_keeps_its_digits_where_the_function_saturates(function: str, oracle: object, a: float) -> None:
+    assert callable(oracle)
+    slope, exact = ELEMENTWISE[function].slope(np.array([a]))[0], oracle(a)
+    # exp, sum, square and quotient: a few u of 1.1e−16 each.
+    assert abs(mpmath.mpf(slope) / exact - 1) < 1e-14
+
+
+def test_the_slope_of_a_relu_is_zero_at_zero_and_one_above() -> None:
+    np.testing.assert_array_equal(ELEMENTWISE["relu"].slope(np.array([-1.0, 0.0, 5e-324, 2.0])), [0, 0, 1, 1])

@@ -1,0 +1,128 @@
+"""Which way imports run, and how long a file may grow."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rnn_calc
+
+PACKAGE = Path(rnn_calc.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# What the files of each part may not import, at the top of the file or inside a function.
+FORBIDDEN = {
+    "core": ("typer", "rich", "uniplot", "rnn_calc.files", "rnn_calc.show", "rnn_calc.commands", "rnn_calc.cli"),
+    "files": ("typer", "rich", "uniplot", "rnn_calc.show", "rnn_calc.commands", "rnn_calc.cli"),
+    "show": ("typer", "rnn_calc.files", "rnn_calc.commands", "rnn_calc.cli"),
+    "commands": ("rnn_calc.cli",),
+}
+
+# These answer before NumPy would have been imported.
+WITHOUT_NUMPY = (
+    "errors",
+    "sizes",
+    "equations",
+    "cells",
+    "conventions",
+    "network",
+    "shapes",
+    "counts",
+    "diagnosis",
+    "expectations",
+    "memory",
+)
+
+# The order in which the core is built up: a module imports only from those before it.
+CORE_ORDER = (
+    "errors",
+    "sizes",
+    "memory",
+    "equations",
+    "cells",
+    "conventions",
+    "network",
+    "expectations",
+    "shapes",
+    "counts",
+    "diagnosis",
+    "weights",
+    "functions",
+    "evaluation",
+    "engine",
+    "trace",
+    "products",
+    "decay",
+)
+
+# About 300, as the ways of writing say.
+LONGEST_FILE = 320
+
+
+def imported(file: Path) -> set[str]:
+    """Every module a file imports, wherever in it; `from a import b` gives a and a.b."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} imports relatively"
+            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+@pytest.mark.parametrize("part", FORBIDDEN)
+def test_imports_run_one_way(part: str) -> None:
+    for file in (PACKAGE / part).rglob("*.py"):
+        for module in imported(file):
+            for forbidden in FORBIDDEN[part]:
+                assert module != forbidden, f"{file} imports {module}"
+                assert not module.startswith(f"{forbidden}."), f"{file} imports {module}"
+
+
+def test_the_parts_are_those_of_the_design() -> None:
+    assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} == set(FORBIDDEN)
+
+
+def test_the_core_is_built_up_in_one_order() -> None:
+    names = {file.stem for file in (PACKAGE / "core").glob("*.py")} - {"__init__"}
+    assert names == set(CORE_ORDER)
+    for position, name in enumerate(CORE_ORDER):
+        later = {f"rnn_calc.core.{other}" for other in CORE_ORDER[position:]}
+        assert not imported(PACKAGE / "core" / f"{name}.py") & later
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", WITHOUT_NUMPY)
+def test_what_counts_integers_alone_imports_no_numpy(name: str) -> None:
+    assert not modules_after(f"import rnn_calc.core.{name}") & {"numpy", "typer", "rich"}
+
+
+def test_the_whole_core_imports_neither_typer_nor_rich() -> None:
+    imports = "\n".join(f"import rnn_calc.core.{name}" for name in CORE_ORDER)
+    assert not modules_after(imports) & {"typer", "rich", "uniplot", "rnn_calc.files", "rnn_calc.show"}
+
+
+def test_the_package_alone_imports_none_of_its_parts() -> None:
+    loaded = modules_after("import rnn_calc")
+    assert not loaded & {"numpy", "typer", "rich"}
+    assert not any(module.startswith("rnn_calc.") for module in loaded)
+
+
+@pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(PACKAGE)) for file in FILES])
+def test_no_file_is_too_long_to_read(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+
+
+@pytest.mark.parametrize("name", ["utils", "helpers", "models"])
+def test_no_file_has_a_name_that_says_nothing(name: str) -> None:
+    assert not [file for file in FILES if file.stem == name]
