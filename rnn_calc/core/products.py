@@ -63,8 +63,8 @@ class JacobianProduct:
         largest = np.max([np.abs(block).max(axis=1) for block in self._blocks.values()], axis=0)
         exponents = np.frexp(largest)[1]
         if (np.abs(exponents) > _HEADROOM).any():
-            scale = np.ldexp(1.0, -exponents)[:, None]
-            self._blocks = {name: block * scale for name, block in self._blocks.items()}
+            # A factor 2^−e alone would overflow for a row of subnormal numbers.
+            self._blocks = {name: np.ldexp(block, -exponents[:, None]) for name, block in self._blocks.items()}
             self._exponents += exponents
         self._factors += 1
         if self._compress and self._factors % _COMPRESS_EVERY == 0:

@@ -452,6 +452,16 @@ def test_a_pre_activation_that_is_infinite_saturates() -> None:
     assert report.log10_norms.tolist() == [-inf, -inf]
 
 
+@pytest.mark.parametrize(("drive", "digits"), [(40, 9), (300, 9), (340, 9), (352, 9), (360, 3), (368, 0)])
+def test_a_slope_as_small_as_float64_has_them_is_a_slope(drive: float, digits: int) -> None:
+    network = Network(1, 1)
+    weights = Weights({"W_xh": np.ones((1, 1)), "W_hh": np.ones((1, 1)), "b_h": np.zeros(1)})
+    report = gradient_decay(trace(network, weights, np.full((8, 1), drive)))
+    # tanh′(a) = 4·exp(−2a) here; below 1e−308 float64 keeps ever fewer of its digits.
+    exact = (log(4) - 2 * (drive + 1)) / log(10)
+    np.testing.assert_allclose(report.log10_norms, exact * np.arange(1, 8), rtol=0, atol=7 * 10.0**-digits)
+
+
 def test_the_kept_matrices_belong_to_their_lags() -> None:
     W = np.array([[0.5, 1.0], [0.0, 2.0]])
     report = gradient_decay(plain_trace(W, 8), jacobians=[1, 3, 7])
