@@ -135,6 +135,9 @@ def _resolved(
         gain = None if init.gain == 1 else init.gain
         weights = replace(weights, init=init.scheme, gain=gain, seed=init.seed)
     if sequence.sequence is None and sequence.text is None and inputs.drawn:
-        sequence = replace(sequence, steps=inputs.length)
-        weights = replace(weights, seed=weights.seed or 0)
+        # What the file says need not be said again; saying it would make its expected values no longer apply.
+        if setup.model.steps is None:
+            sequence = replace(sequence, steps=inputs.length)
+        if (sequence.inputs or setup.model.inputs) != "zeros" and setup.model.seed is None:
+            weights = replace(weights, seed=weights.seed or 0)
     return network, weights, sequence

@@ -133,7 +133,7 @@ def _compare(report: ShapeReport, expected: dict[str, object]) -> tuple[Expectat
 def _require_fits(diagnoses: tuple[Diagnosis, ...]) -> None:
     wrong = [diagnosis for diagnosis in diagnoses if not diagnosis.fits]
     if wrong:
-        said = "; ".join(
+        said = ". ".join(
             f"{d.symbol} {write_shape(d.got)} does not fit {write_shape(d.needs)}: {d.reason}" for d in wrong
         )
         raise CheckFailedError(f"{said}.")

@@ -20,6 +20,7 @@ from rnn_calc.show.theory import theory_of
 if TYPE_CHECKING:
     from rnn_calc.core.expectations import Expectation
 
+_PLOT_TITLE = "log₁₀ ‖∂h_T/∂h_{T−lag}‖₂ against the lag"
 _PLOT_HEIGHT = 14
 # What uniplot needs at the right of the plot for its axis labels.
 _PLOT_MARGIN = 14
@@ -49,7 +50,8 @@ def _document(reports: Sequence[DecayReport], shown: DecayShown, expectations: t
     blocks: list[Block] = [
         Text((shown.heading,), "title"),
         Text(shown.notes, "muted"),
-        Figure("log₁₀ ‖∂h_T/∂h_{T−lag}‖₂ against the lag", partial(_draw_plot, reports, shown)),
+        # One lag is one point, and no curve.
+        *([Figure(_PLOT_TITLE, partial(_draw_plot, reports, shown))] if len(reports[0].lags) > 1 else []),
         _lag_table(reports, shown),
         _summary_table(reports, shown),
     ]

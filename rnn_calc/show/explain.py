@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
@@ -30,9 +31,11 @@ def _folded(line: Line, width: int) -> list[Line]:
     text = "".join(part for part, _ in line)
     if len(text) <= width:
         return [line]
+    # The result stays with its sign; folded lines need no column for it.
+    text = re.sub(r"\] += \[", "] =\N{NO-BREAK SPACE}[", text)
     indent = " " * min(text.find("[") + 1 or 2, width // 2)
     parts = wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-    return [[(part, "")] for part in parts]
+    return [[(part.replace("\N{NO-BREAK SPACE}", " "), "")] for part in parts]
 
 
 def _aligned(result: str, rows: list[tuple[str, str]]) -> list[Line]:

@@ -99,7 +99,8 @@ def _latex_lines(document: Document, precision: int) -> Iterator[str]:
 
 _LATEX_SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
-    "|": "$|$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": "$|$", "“": "``", "”": "''", "’": "'",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
 }  # fmt: skip
 _LATEX_SIGNS = {
     "²": "^2", "·": r"\cdot ", "×": r"\times ", "−": "-", "–": "-", "…": r"\ldots ", "→": r"\to ", "≤": r"\le ",

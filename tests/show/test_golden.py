@@ -1,0 +1,77 @@
+"""Whole pages at 80 columns without colour; UPDATE_GOLDEN=1 writes them anew."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from rnn_calc.core.conventions import CONVENTIONS
+from rnn_calc.files.examples import example_names
+from tests.commandline import calc
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+# One BLAS and another differ in last digits, and a plot's cell may flip with them; words and tables may not.
+PAGES = {
+    "shapes": ("shapes",),
+    **{f"shapes-{name}": ("shapes", "--convention", name) for name in CONVENTIONS},
+    "shapes-batch": ("shapes", "--steps", "20", "--batch", "32"),
+    "shapes-time-first": ("shapes", "--steps", "20", "--batch", "32", "--time-first"),
+    "shapes-many-to-one": ("shapes", "--steps", "4", "--mode", "many-to-one", "--unroll", "4"),
+    "shapes-one-to-many": ("shapes", "--steps", "4", "--mode", "one-to-many", "--unroll", "4"),
+    "shapes-seq2seq": ("shapes", "--steps", "3", "--mode", "seq2seq", "--decoder-steps", "2", "--unroll", "3"),
+    "shapes-unroll": ("shapes", "--unroll", "7"),
+    "shapes-got": ("shapes", "--got", "W_xh=4,3", "--got", "W_hh=3,3", "--got", "b_h=3,1", "--got", "x_t=5"),
+    **{f"params-{name}": ("params", "--convention", name) for name in CONVENTIONS},
+    "params-large": ("params", "--d-in", "50", "--d-h", "128", "--d-out", "0", "--steps", "20"),
+    "params-huge": ("params", "--d-h", "1000000000"),
+    "trace": ("trace",),
+    "trace-explain": ("trace", "--steps", "2", "--explain"),
+    "trace-explain-row": ("trace", "--steps", "2", "--explain", "--convention", "row"),
+    "trace-long": ("trace", "--steps", "100", "--d-h", "12"),
+    **{f"trace-{name}": ("trace", "--example", name) for name in example_names()},
+    "gradient-decay": ("gradient-decay",),
+    "gradient-decay-radii": ("gradient-decay", "--d-h", "32", "--spectral-radius", "0.5,1,1.5"),
+    "gradient-decay-jacobian": ("gradient-decay", "--example", "tiny", "--jacobian", "1"),
+    **{f"gradient-decay-{name}": ("gradient-decay", "--example", name) for name in example_names() if name != "tiny"},
+    "examples": ("examples",),
+}
+
+
+def page(name: str) -> str:
+    result = calc(*PAGES[name])
+    assert result.status == (1 if name == "shapes-got" else 0), result.err
+    return f"$ rnncalc {' '.join(PAGES[name])}\n{result.out}{result.err}"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_is_the_golden_one(name: str) -> None:
+    path = GOLDEN / f"{name}.txt"
+    text = page(name)
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, "utf-8")
+    # An estimate of rounding is itself rounding.
+    rounding = re.compile(r"^(estimated rounding.*?)[\d.e -]+$", re.MULTILINE)
+    assert rounding.sub(r"\1", text) == rounding.sub(r"\1", path.read_text("utf-8"))
+
+
+def test_there_is_no_golden_file_without_its_page() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(PAGES)
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("params")])
+def test_the_counts_of_a_golden_page_add_up_to_its_total(name: str) -> None:
+    text = (GOLDEN / f"{name}.txt").read_text("utf-8")
+    for title in ("Parameters", "Closed form"):
+        table = re.split(rf"^{title}$", text, flags=re.MULTILINE)[1].split("\n\n")
+        # The total stands under an empty line of its own table.
+        stacked = "\n  count " in table[0]
+        rows = "\n".join(table[: 1 if stacked else 2]).splitlines()
+        counts = [
+            int(found[1].replace(",", "")) for row in rows if (found := re.search(r"(?:  |count )([\d,]+)$", row))
+        ]
+        assert len(counts) >= 2
+        assert sum(counts[:-1]) == counts[-1]
