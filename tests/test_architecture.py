@@ -54,6 +54,7 @@ CORE_ORDER = (
     "functions",
     "evaluation",
     "engine",
+    "linearization",
     "trace",
     "products",
     "decay",

@@ -10,9 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-from rnn_calc.core.engine import Engine, Linearization, Watch
+from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.equations import MAX_SLOPE
 from rnn_calc.core.errors import DataError, NonFiniteError
+from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.products import JacobianProduct
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array, spectral_norm, spectral_radius
@@ -132,7 +133,7 @@ def gradient_decay(
     if np.isnan(trace.values.now["z"]).any():
         raise NonFiniteError("A pre-activation is NaN, so its slope is unknown; take a bounded activation (tanh).")
 
-    derivative = Engine(trace.network, trace.weights).linearize(trace.values)
+    derivative = Linearization(Engine(trace.network, trace.weights), trace.values)
     kept: dict[int, Array] = {}
     norms = None if jacobians else _norms(derivative, T, trace.network.d_h, watch)
     if norms is None:

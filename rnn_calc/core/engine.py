@@ -1,4 +1,4 @@
-"""A cell's equations made into NumPy: the forward pass over a sequence, and its transposed derivative.
+"""A cell's equations made into NumPy: the forward pass over a sequence.
 
 Arrays are time first: (T, n) for one sequence, (T, B, n) for a batch. What does not depend on the state is computed
 for all T at once; only the recurrence itself is stepped, each step writing into memory that was allocated once.
@@ -24,16 +24,12 @@ from rnn_calc.core.equations import (
     Sum,
     Vector,
     axis_of,
-    operands,
     walk,
 )
 from rnn_calc.core.evaluation import SLAB, Values, evaluate
 from rnn_calc.core.functions import ELEMENTWISE
 from rnn_calc.core.network import Network
 from rnn_calc.core.weights import Array, Weights
-
-# What a run is made of is imported from here.
-__all__ = ["Engine", "Linearization", "Values", "Watch", "evaluate"]
 
 # An operand of the step loop: one array a step, or the same one at every step.
 Rows: TypeAlias = "list[Array] | repeat[Array]"
@@ -62,7 +58,7 @@ def _column_order(matrix: Array) -> Array:
 
 
 class Engine:
-    """A network and its weights, compiled: `run` goes forward, `linearize` gives the transposed derivative."""
+    """A network and its weights, compiled."""
 
     def __init__(self, network: Network, weights: Weights) -> None:
         self.network = network
@@ -71,7 +67,7 @@ class Engine:
         self._stateful = _stateful_names(network.equations)
         needed = _needed_for_state(network)
         self._before = [e for e in network.equations if e.name not in self._stateful]
-        self._loop = [e for e in network.equations if e.name in self._stateful and e.name in needed]
+        self.recurrence = [e for e in network.equations if e.name in self._stateful and e.name in needed]
         self._after = [e for e in network.equations if e.name in self._stateful and e.name not in needed]
 
     def run(self, x: Array, initial: Mapping[str, Array], watch: Watch = iter) -> Values:
@@ -90,12 +86,12 @@ class Engine:
         with np.errstate(over="ignore", invalid="ignore"):
             for equation in self._before:
                 now[equation.name] = evaluate(equation.expression, values, self.weights)
-            for equation in self._loop:
+            for equation in self.recurrence:
                 width = self.network.sizes[axis_of(equation.expression)]
                 if equation.name not in now:
                     now[equation.name] = np.empty((T, *batch, width))
             for start in watch(range(0, T, _BLOCK)):
-                _StepLoop(self, values.block(slice(start, start + _BLOCK)), batch).run(self._loop)
+                _StepLoop(self, values.block(slice(start, start + _BLOCK)), batch).run(self.recurrence)
             for equation in self._after:
                 now[equation.name] = evaluate(equation.expression, values, self.weights)
         return values
@@ -107,10 +103,6 @@ class Engine:
             count = 1 if matrix.nbytes <= _STAYS_IN_CACHE else -(-matrix.nbytes // _PIECE)
             self._pieces[name] = [_column_order(piece) for piece in np.array_split(matrix, min(count, len(matrix)))]
         return self._pieces[name]
-
-    def linearize(self, values: Values) -> Linearization:
-        """The derivative of every step at `values`, ready to be applied from the left."""
-        return Linearization(self, values)
 
     def depends_on_state(self, expression: Expression) -> bool:
         """Whether the previous state has any part in the expression."""
@@ -245,69 +237,3 @@ class _StepLoop:
 def _entries(rows: Rows, part: slice) -> Rows:
     """A part of each row, as views."""
     return repeat(next(rows)[part]) if isinstance(rows, repeat) else [row[part] for row in rows]
-
-
-class Linearization:
-    """The derivative of every step of one run: ∂state_t/∂state_{t−1}, applied to a block of rows from the left."""
-
-    def __init__(self, engine: Engine, values: Values) -> None:
-        self._engine = engine
-        self._values = values
-        self._equations = engine._loop
-        self._slopes: dict[Apply, Array] = {}
-        self._factors: dict[Expression, Array] = {}
-        for equation in self._equations:
-            for node in walk(equation.expression):
-                self._prepare(node)
-
-    def _prepare(self, node: Expression) -> None:
-        """Keep what the derivative of `node` needs, for all steps at once."""
-        if not self._engine.depends_on_state(node):
-            return
-        if isinstance(node, Apply):
-            argument = evaluate(node.argument, self._values, self._engine.weights)
-            self._slopes[node] = ELEMENTWISE[node.function].slope(argument)
-        if isinstance(node, Hadamard):
-            for factor in operands(node):
-                self._factors[factor] = evaluate(factor, self._values, self._engine.weights)
-
-    def pull(self, t: int, cotangents: Mapping[str, Array]) -> dict[str, Array]:
-        """Rows `M` (r, d_h) for each state of step `t` (0-based), times ∂state_t/∂state_{t−1}.
-
-        Shapes: a block (r, d_h) for each state of the step before; states that nothing depends on are absent.
-        """
-        pending = dict(cotangents)
-        result: dict[str, Array] = {}
-        for equation in reversed(self._equations):
-            if equation.name in pending:
-                self._back(equation.expression, pending.pop(equation.name), t, pending, result)
-        return result
-
-    def _back(
-        self,
-        node: Expression,
-        rows: Array,
-        t: int,
-        pending: dict[str, Array],
-        result: dict[str, Array],
-    ) -> None:
-        if not self._engine.depends_on_state(node):
-            return
-        match node:
-            case Vector(name=name, previous=previous):
-                into = result if previous else pending
-                into[name] = into[name] + rows if name in into else rows
-            case Product(matrix, vector):
-                self._back(vector, rows @ self._engine.weights[matrix.name], t, pending, result)
-            case Sum(terms):
-                for term in terms:
-                    self._back(term, rows, t, pending, result)
-            case Hadamard(left, right):
-                self._back(left, rows * self._step(self._factors[right], t), t, pending, result)
-                self._back(right, rows * self._step(self._factors[left], t), t, pending, result)
-            case Apply(_, argument):
-                self._back(argument, rows * self._slopes[node][t], t, pending, result)
-
-    @staticmethod
-    def _step(array: Array, t: int) -> Array:
-        return array if array.ndim == 1 else np.asarray(array[t])

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import log
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnn_calc.core.weights import Array
+
+# Slopes below about e^−600 are lifted by a power of two: float64 ends at e^−745, and loses digits from e^−708 on.
+_LIFT_FROM = 600.0
 
 
 @dataclass(frozen=True)
 class Elementwise:
-    """An elementwise function: as in-place NumPy calls `out ← f(in)`, and its derivative, exact where f saturates."""
+    """An elementwise function: as in-place NumPy calls `out ← f(in)`, and its derivative, exact where f saturates.
+
+    `slope(z, k)` is the derivative times 2^k; it falls off as exp(−`saturation`·|z|), where that is not 0.
+    """
 
     calls: tuple[tuple[Callable[..., Any], tuple[Array, ...]], ...]
-    slope: Callable[[Array], Array]
+    slope: Callable[[Array, Array], Array]
+    saturation: float = 0.0
 
 
 def _constant(value: float) -> Array:
@@ -31,25 +40,32 @@ def _relu(z: Array, out: Array | None = None) -> Array:
     return np.maximum(z, _ZERO, out=out)
 
 
-def _tanh_slope(z: Array) -> Array:
+def _tanh_slope(z: Array, k: Array) -> Array:
     # 1 − tanh² cancels for |z| > 9; this form keeps every digit.
-    e = np.exp(-2 * np.abs(z))
-    return np.asarray(4 * e / (1 + e) ** 2)
+    return 4 * _bell(2 * np.abs(z), k)
 
 
-def _sigmoid_slope(z: Array) -> Array:
-    e = np.exp(-np.abs(z))
-    return np.asarray(e / (1 + e) ** 2)
+def _sigmoid_slope(z: Array, k: Array) -> Array:
+    return _bell(np.abs(z), k)
+
+
+def _bell(a: Array, k: Array) -> Array:
+    """exp(−a)/(1 + exp(−a))² · 2^k, for a ≥ 0."""
+    e = np.exp(-a)
+    lifted = np.exp(k * log(2) - a) if k.any() else e
+    return np.asarray(lifted / (1 + e) ** 2)
 
 
 ELEMENTWISE = {
-    "tanh": Elementwise(((np.tanh, ()),), _tanh_slope),
-    "relu": Elementwise(((_relu, ()),), lambda z: (z > 0).astype(np.float64)),
+    "tanh": Elementwise(((np.tanh, ()),), _tanh_slope, saturation=2.0),
+    "relu": Elementwise(((_relu, ()),), lambda z, _: (z > 0).astype(np.float64)),
     # 1 / (1 + exp(−z)), each call in place; exp may overflow to infinity, whose reciprocal is the right 0.
     "sigmoid": Elementwise(
-        ((np.negative, ()), (np.exp, ()), (np.add, (_constant(1.0),)), (np.reciprocal, ())), _sigmoid_slope
+        ((np.negative, ()), (np.exp, ()), (np.add, (_constant(1.0),)), (np.reciprocal, ())),
+        _sigmoid_slope,
+        saturation=1.0,
     ),
-    "identity": Elementwise(((np.positive, ()),), np.ones_like),
+    "identity": Elementwise(((np.positive, ()),), lambda z, _: np.ones_like(z)),
 }
 
 
@@ -59,3 +75,19 @@ def apply_function(function: str, z: Array) -> Array:
     for call, extra in ELEMENTWISE[function].calls:
         value = call(value, *extra)
     return value
+
+
+def slopes(function: str, z: Array) -> Array:
+    """The derivative at every entry."""
+    return ELEMENTWISE[function].slope(z, np.zeros(1))
+
+
+def lifted_slopes(function: str, z: Array) -> tuple[Array, NDArray[np.int64]]:
+    """The derivative of every step as slopes × 2^exponent: where all units saturate, float64 alone would say 0.
+
+    Shapes: z (T, n) gives slopes (T, n) and exponents (T,), which are 0 but for those steps.
+    """
+    entry = ELEMENTWISE[function]
+    least = entry.saturation * np.abs(z).min(axis=-1, keepdims=True)
+    lift = np.where((least > _LIFT_FROM) & np.isfinite(least), np.floor(least / log(2)), 0.0)
+    return entry.slope(z, lift), -lift[:, 0].astype(np.int64)

@@ -20,7 +20,7 @@ from math import inf, log2, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_calc.core.engine import Linearization
+from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.weights import Array
 
 # Relative half-width of the interval that a norm is accepted with, far below the 1e−9 that is promised.
@@ -66,6 +66,7 @@ class JacobianProduct:
             # A factor 2^−e alone would overflow for a row of subnormal numbers.
             self._blocks = {name: np.ldexp(block, -exponents[:, None]) for name, block in self._blocks.items()}
             self._exponents += exponents
+        self._exponents += derivative.exponent(t)
         self._factors += 1
         if self._compress and self._factors % _COMPRESS_EVERY == 0:
             self._drop_small_directions()

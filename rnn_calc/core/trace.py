@@ -8,9 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from rnn_calc.core.engine import Engine, Values, Watch, evaluate
+from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.equations import Expression, Sum
 from rnn_calc.core.errors import DataError, NonFiniteError
+from rnn_calc.core.evaluation import Values, evaluate
 from rnn_calc.core.memory import FLOAT64, require_memory
 from rnn_calc.core.network import Network
 from rnn_calc.core.weights import Array, Weights

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from rnn_calc.core.conventions import Convention
-from rnn_calc.core.engine import Values, evaluate
 from rnn_calc.core.equations import Apply, Equation, Expression, Hadamard, Parameter, Product, Sum, operands
+from rnn_calc.core.evaluation import Values, evaluate
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
 from rnn_calc.show.document import Layout, Line

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_calc.core.engine import Engine, Values
+from rnn_calc.core.engine import Engine
 from rnn_calc.core.equations import ACTIVATIONS
+from rnn_calc.core.evaluation import Values
+from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.network import Network
 from rnn_calc.core.weights import Weights
 from tests import references
@@ -74,7 +76,7 @@ def test_a_run_over_several_blocks_of_memory_is_one_run(case: Case, T: int) -> N
 
 
 def rows_of(case: Case, network: Network, arrays: dict[str, Array], values: Values, t: int) -> None:
-    derivative = Engine(network, Weights(arrays)).linearize(values)
+    derivative = Linearization(Engine(network, Weights(arrays)), values)
     state = {name: values.previous[name][t] for name in case.cell.state}
     for of in case.cell.state:
         pulled = derivative.pull(t, {of: np.eye(network.d_h)})
@@ -102,7 +104,7 @@ def test_the_transposed_derivative_is_the_complex_step_jacobian(
 def test_the_derivative_of_a_block_of_cotangents_is_linear(case: Case, seed: int, d_h: int) -> None:
     network, arrays = set_up(case, seed, 2, d_h)
     values = Engine(network, Weights(arrays)).run(sequence(seed, 3, 2), first_state(case, seed, d_h))
-    derivative = Engine(network, Weights(arrays)).linearize(values)
+    derivative = Linearization(Engine(network, Weights(arrays)), values)
     rng = np.random.default_rng(seed)
     blocks = {name: rng.standard_normal((3, d_h)) for name in case.cell.state}
     together = derivative.pull(2, blocks)
@@ -118,7 +120,7 @@ def test_central_differences_agree_with_the_derivative(activation: str) -> None:
     arrays = random_arrays(network, 3)
     x, h0 = sequence(3, 1, 2), np.array([0.3, -0.4, 0.1, 0.8])
     engine = Engine(network, Weights(arrays))
-    J = engine.linearize(engine.run(x, {"h": h0})).pull(0, {"h": np.eye(4)})["h"]
+    J = Linearization(engine, engine.run(x, {"h": h0})).pull(0, {"h": np.eye(4)})["h"]
     step = 1e-6
     for unit, e in enumerate(np.eye(4)):
         up, down = (references.rnn_states(arrays, x, h0 + sign * step * e, activation)[0] for sign in (1, -1))

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rnn_calc.core.engine import Engine, Linearization
+from rnn_calc.core.engine import Engine
+from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.network import Network
 from rnn_calc.core.products import JacobianProduct
 from rnn_calc.core.weights import Weights
@@ -32,6 +33,9 @@ class Factors:
 
     def pull(self, t: int, cotangents: Mapping[str, Array]) -> dict[str, Array]:
         return {"h": cotangents["h"] @ self._jacobians[t]}
+
+    def exponent(self, t: int) -> int:
+        return 0
 
 
 def given_factors(jacobians: Sequence[Array]) -> Linearization:
@@ -184,7 +188,7 @@ def test_the_product_goes_through_every_state_of_a_cell(case: Case, through: str
     x, initial = sequence(4, T, 2), {name: np.full(3, 0.3) for name in names}
     states = run(case.step, arrays, x, initial)
     engine = Engine(network, Weights(arrays))
-    derivative, product = engine.linearize(engine.run(x, initial)), JacobianProduct(3, through, compress=False)
+    derivative, product = Linearization(engine, engine.run(x, initial)), JacobianProduct(3, through, compress=False)
     exact = np.eye(3 * len(names))
     block = slice(3 * names.index(through), 3 * names.index(through) + 3)
     for t in range(T - 1, 0, -1):
@@ -202,7 +206,7 @@ def test_a_state_that_nothing_remembers_has_the_norm_zero() -> None:
     (case,) = (case for case in CASES if case.cell.name == "sru")
     network = Network(2, 40, cell=case.cell)
     engine = Engine(network, Weights(case.with_constants(random_arrays(network, 0))))
-    derivative = engine.linearize(engine.run(sequence(0, 4, 2), {"c": np.zeros(40), "h": np.zeros(40)}))
+    derivative = Linearization(engine, engine.run(sequence(0, 4, 2), {"c": np.zeros(40), "h": np.zeros(40)}))
     product = JacobianProduct(40)
     product.pull(derivative, 3)
     assert product.log2_norm() == -inf

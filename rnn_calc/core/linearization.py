@@ -1,0 +1,88 @@
+"""The derivative of a run, transposed: what backpropagation through time and the norms of Jacobians are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rnn_calc.core.engine import Engine
+from rnn_calc.core.equations import Apply, Expression, Hadamard, Product, Sum, Vector, operands, walk
+from rnn_calc.core.evaluation import Values, evaluate
+from rnn_calc.core.functions import lifted_slopes, slopes
+from rnn_calc.core.weights import Array
+
+
+class Linearization:
+    """The derivative of every step of one run: ∂state_t/∂state_{t−1}, applied to a block of rows from the left."""
+
+    def __init__(self, engine: Engine, values: Values) -> None:
+        self._engine = engine
+        self._values = values
+        self._equations = engine.recurrence
+        self._slopes: dict[Apply, Array] = {}
+        self._factors: dict[Expression, Array] = {}
+        self._exponents = np.zeros(len(values.now["x"]), dtype=np.int64)
+        nodes = [node for equation in self._equations for node in walk(equation.expression)]
+        stateful = [node for node in nodes if engine.depends_on_state(node)]
+        # Where every path goes through one function, and only then, its slopes can have an exponent for the whole step.
+        self._single = len([n for n in stateful if isinstance(n, Apply | Hadamard)]) == 1
+        for node in stateful:
+            self._prepare(node)
+
+    def _prepare(self, node: Expression) -> None:
+        """Keep what the derivative of `node` needs, for all steps at once."""
+        if isinstance(node, Apply):
+            argument = evaluate(node.argument, self._values, self._engine.weights)
+            if self._single and argument.ndim == 2:
+                self._slopes[node], self._exponents = lifted_slopes(node.function, argument)
+            else:
+                self._slopes[node] = slopes(node.function, argument)
+        if isinstance(node, Hadamard):
+            for factor in operands(node):
+                self._factors[factor] = evaluate(factor, self._values, self._engine.weights)
+
+    def pull(self, t: int, cotangents: Mapping[str, Array]) -> dict[str, Array]:
+        """Rows `M` (r, d_h) for each state of step `t` (0-based), times ∂state_t/∂state_{t−1}/2^`exponent(t)`.
+
+        Shapes: a block (r, d_h) for each state of the step before; states that nothing depends on are absent.
+        """
+        pending = dict(cotangents)
+        result: dict[str, Array] = {}
+        for equation in reversed(self._equations):
+            if equation.name in pending:
+                self._back(equation.expression, pending.pop(equation.name), t, pending, result)
+        return result
+
+    def exponent(self, t: int) -> int:
+        """The power of two that `pull` leaves out at step `t`: 0 unless every unit saturates beyond float64."""
+        return int(self._exponents[t])
+
+    def _back(
+        self,
+        node: Expression,
+        rows: Array,
+        t: int,
+        pending: dict[str, Array],
+        result: dict[str, Array],
+    ) -> None:
+        if not self._engine.depends_on_state(node):
+            return
+        match node:
+            case Vector(name=name, previous=previous):
+                into = result if previous else pending
+                into[name] = into[name] + rows if name in into else rows
+            case Product(matrix, vector):
+                self._back(vector, rows @ self._engine.weights[matrix.name], t, pending, result)
+            case Sum(terms):
+                for term in terms:
+                    self._back(term, rows, t, pending, result)
+            case Hadamard(left, right):
+                self._back(left, rows * self._step(self._factors[right], t), t, pending, result)
+                self._back(right, rows * self._step(self._factors[left], t), t, pending, result)
+            case Apply(_, argument):
+                self._back(argument, rows * self._slopes[node][t], t, pending, result)
+
+    @staticmethod
+    def _step(array: Array, t: int) -> Array:
+        return array if array.ndim == 1 else np.asarray(array[t])
