@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import gc
-import os
-import signal
 import sys
 from importlib import import_module
 from typing import Any
-
-# Ctrl-C while the rest is still being imported ends the process, as it ends any other, and not in a traceback.
-with contextlib.suppress(ValueError):  # only the main thread may say so
-    _ANSWER = signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import typer
 from typer.core import TyperGroup
@@ -28,13 +21,10 @@ from rnn_calc.core.errors import (
     quoted,
 )
 
-with contextlib.suppress(ValueError, NameError):
-    signal.signal(signal.SIGINT, _ANSWER)
-
 # In the order in which help lists them; each is rnn_calc.commands.NAME, with dashes as underscores.
 COMMANDS = ("shapes", "params", "trace", "gradient-decay", "examples")
 
-_INTERRUPTED = 130
+INTERRUPTED = 130
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -98,24 +88,6 @@ def root(
         typer.echo(ctx.get_help())
 
 
-def main() -> None:
-    """Run the command line and exit with its status: 0 done, 1 data or check, 2 usage, 130 interrupted.
-
-    Half of a short command is spent starting and stopping Python. Collecting garbage seldom and leaving without
-    taking the interpreter apart saves a sixth of the whole; there is nothing left to be cleaned up.
-    """
-    try:
-        gc.set_threshold(100_000, 20, 20)
-        status = run()
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # None: the shell closed it
-                with contextlib.suppress(OSError, ValueError):
-                    stream.flush()
-    except KeyboardInterrupt:
-        status = _INTERRUPTED
-    os._exit(status)
-
-
 def run(args: list[str] | None = None) -> int:
     """Run the command line; its exit status."""
     try:
@@ -128,7 +100,7 @@ def run(args: list[str] | None = None) -> int:
         _complain(_describe_usage(error))
         return 2
     except (KeyboardInterrupt, typer.Abort):
-        return _INTERRUPTED
+        return INTERRUPTED
     return status if isinstance(status, int) else 0
 
 

@@ -157,7 +157,9 @@ def load_sequence(
     given = _given_sequence(options, network_options, model)
     if given is not None:
         if options.steps is not None:
-            raise UsageError(f"--steps draws a sequence, but there is one already: {given.origin}. Leave --steps out.")
+            typed = options.sequence is not None or options.text is not None
+            advice = "Leave --steps out" + ("." if typed else ", or add --inputs gaussian to draw one in its place.")
+            raise UsageError(f"--steps draws a sequence, but there is one already: {given.origin}. {advice}")
         return given
     kind = _chosen("inputs", options, model, ("gaussian", "zeros"), "gaussian")
     steps = next(value for value in (options.steps, model.steps, default_steps) if value is not None)
@@ -175,7 +177,7 @@ def _given_sequence(options: SequenceOptions, network_options: NetworkOptions, m
         )
     if options.text is not None:
         return sequences.text_sequence(options.text, dict(model.embedding))
-    if options.inputs is not None or options.steps is not None:
+    if options.inputs is not None:
         return None
     if model.sequence is not None:
         return sequences.listed_sequence(model.sequence, f"the sequence in {model.name}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnn_calc.core.decay import DecayReport
-from rnn_calc.show.document import Block, Column, Document, Figure, Layout, Line, Table, Text, Value
+from rnn_calc.show.document import Block, Column, Document, Figure, Layout, Line, Magnitude, Table, Text, Value
 from rnn_calc.show.expected import expectation_block, expectations_json
 from rnn_calc.show.format import power_of_ten
 from rnn_calc.show.output import View, json_object
@@ -111,9 +111,9 @@ def _lag_table(reports: Sequence[DecayReport], shown: DecayShown) -> Table:
     for lag in lags:
         if len(reports) == 1:
             norm, bound = reports[0].log10_norm(lag), reports[0].log10_bound(lag)
-            rows.append((lag, power_of_ten(norm), _logarithm(norm), power_of_ten(bound), _logarithm(bound)))
+            rows.append((lag, Magnitude(norm), _logarithm(norm), Magnitude(bound), _logarithm(bound)))
         else:
-            rows.append((lag, *(power_of_ten(report.log10_norm(lag)) for report in reports)))
+            rows.append((lag, *(Magnitude(report.log10_norm(lag)) for report in reports)))
     title = "‖∂h_T/∂h_{T−lag}‖₂ at some lags" + ("" if len(reports) == 1 else ", side by side")
     return Table(title, tuple(columns), tuple(rows))
 
@@ -134,7 +134,7 @@ def _summary_table(reports: Sequence[DecayReport], shown: DecayShown) -> Table:
         ("doubling time, steps", [report.doubling_time for report in reports]),
         (f"first lag under {reports[0].threshold:g}", [_first_below(report) for report in reports]),
         ("largest norm", [_peak(report) for report in reports]),
-        (f"norm at lag {len(reports[0].lags)}", [power_of_ten(r.log10_norm(len(r.lags))) for r in reports]),
+        (f"norm at lag {len(reports[0].lags)}", [Magnitude(r.log10_norm(len(r.lags))) for r in reports]),
         ("estimated rounding, relative", [f"{report.rounding:.0e}" for report in reports]),
         ("verdict", [report.verdict for report in reports]),
     ]

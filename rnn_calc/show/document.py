@@ -17,7 +17,15 @@ Kind = Literal["text", "math", "shape", "number", "vector", "count", "index", "v
 
 # Kinds that stand at the right of their column.
 RIGHT: tuple[Kind, ...] = ("number", "count", "index")
-Value = str | int | float | None | tuple[float, ...]
+
+
+class Magnitude(NamedTuple):
+    """A positive number that may be far beyond float64, or 0, by its base-10 logarithm."""
+
+    log10: float
+
+
+Value = str | int | float | None | tuple[float, ...] | Magnitude
 
 # What a line begins with that holds a command to be pasted.
 AGAIN = "Again: "

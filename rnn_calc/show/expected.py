@@ -21,18 +21,21 @@ def expectation_block(expectations: Sequence[Expectation]) -> Table:
         Column("difference", "number"),
         Column("", "verdict"),
     )
-    rows = tuple((e.name, e.printed, _short(e), e.difference, "✓ met" if e.met else "✗ off") for e in expectations)
+    rows = tuple((e.name, e.printed, *_two_digits_on(e), "✓ met" if e.met else "✗ off") for e in expectations)
     return Table(f"Expected values: {met} of {len(expectations)} met", columns, rows)
 
 
-def _short(expectation: Expectation) -> str:
-    """The computed value with two digits more than were printed, so that the difference can be seen."""
-    if expectation.difference is None or "." not in expectation.computed:
-        return expectation.computed
-    if "e" in expectation.printed.lower() or "e" in expectation.computed.lower():
-        return f"{float(expectation.computed):.6g}"
+def _two_digits_on(expectation: Expectation) -> tuple[str, str | None]:
+    """The computed value and the difference with two digits more than were printed, so that one sees how far off."""
+    computed, difference = expectation.computed, expectation.difference
+    if difference is None:
+        return computed, None
+    if "." not in computed:  # whole numbers
+        return computed, f"{difference:+.0f}" if difference else "0"
+    if "e" in expectation.printed.lower() or "e" in computed.lower():
+        return f"{float(computed):.6g}", f"{difference:+.3g}"
     digits = len(expectation.printed.partition(".")[2]) + 2
-    return f"{float(expectation.computed):.{digits}f}"
+    return f"{float(computed):.{digits}f}", f"{difference:+.{digits}f}"
 
 
 def expectations_json(expectations: Sequence[Expectation]) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
-from rnn_calc.show.document import Kind, Value
+from rnn_calc.show.document import Kind, Magnitude, Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,6 +123,8 @@ def write_value(value: Value, kind: Kind, precision: int) -> str:
     match value:
         case None:
             return "–"
+        case Magnitude(log10):
+            return power_of_ten(log10, max(0, precision - 1))
         case str():
             return value
         case int():
