@@ -93,8 +93,8 @@ def _weight_claims(name: str, model: ModelFile, cell: Cell, reading: Convention)
     for parameter in prototype.parameters:
         given = model.weights.get(reading.symbol(parameter))
         axes = reading.stored_axes(parameter)
-        if given is None or (len(given.shape) != len(axes) and given.shape[1:] != (1,) and len(given.shape) != 1):
-            continue
-        for axis, size in zip(axes, given.shape, strict=False):
-            if axis == name and len(given.shape) in (len(axes), len(parameter.axes)):
-                yield int(size), f"{reading.symbol(parameter)} {write_shape(given.shape)} in {model.name}"
+        # A flat list may stand for a vector that is written as a column.
+        if given is not None and len(given.shape) in (len(axes), len(parameter.axes)):
+            for axis, size in zip(axes, given.shape, strict=False):
+                if axis == name:
+                    yield int(size), f"{reading.symbol(parameter)} {write_shape(given.shape)} in {model.name}"

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rnn_calc.files.source import describe_source
-
 if TYPE_CHECKING:
     from rnn_calc.core.weights import Array
     from rnn_calc.files.numbers import Numbers
@@ -46,6 +44,8 @@ class ModelFile:
     @property
     def name(self) -> str:
         """How the file is called in reports and messages."""
+        from rnn_calc.files.source import describe_source
+
         return self.label or describe_source(self.path)
 
 

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
 
+from rnn_calc.core.conventions import CONVENTIONS
 from rnn_calc.core.errors import DataError, RnnCalcError, did_you_mean, listed, quoted
 from rnn_calc.core.sizes import check_size
 from rnn_calc.files.model import EXPECTED, ModelFile
@@ -69,6 +70,7 @@ def _parse_json(text: str, path: str) -> Mapping[str, object]:
 
 
 def _model(path: str, document: Mapping[str, object], *, allow_nonfinite: bool) -> ModelFile:
+    _check_no_loose_weight(document)
     _check_names(document, _NAMES, "entry")
     found: dict[str, object] = {}
     for name, value in document.items():
@@ -79,6 +81,14 @@ def _model(path: str, document: Mapping[str, object], *, allow_nonfinite: bool) 
     if isinstance(embedding, dict) and len({vector.shape for vector in embedding.values()}) > 1:
         raise DataError("[embedding] has vectors of different lengths: " + _lengths(embedding))
     return ModelFile(path, **found)  # type: ignore[arg-type]  # each entry was checked against its field above
+
+
+def _check_no_loose_weight(document: Mapping[str, object]) -> None:
+    """A weight above its table is the likeliest slip of all, so it has an answer of its own."""
+    symbols = {name.format(gate="h") for convention in CONVENTIONS.values() for name in convention.symbols.values()}
+    for name in document:
+        if name in symbols:
+            raise DataError(f"{quoted(name)} stands outside of [weights]; put the line [weights] above it.")
 
 
 def _entry(name: str, value: object, *, allow_nonfinite: bool) -> object:

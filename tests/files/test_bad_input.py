@@ -128,6 +128,7 @@ MODELS = [
     ("m.toml", b"sequence = [[1, 2], [3]]", "sequence, step 2 has 1 number; the ones before it have 2."),
     ("m.toml", b"[weights]\nW_xh = [[1, 2], [3, nan]]", "weights.W_xh, row 2, number 2 is nan"),
     ("m.toml", b"[weights]\nW_xh = [[1, 2], [3]]", "weights.W_xh, row 2 has 1 number"),
+    ("m.toml", b"W_hh = [[1]]", "'W_hh' stands outside of [weights]; put the line [weights] above it."),
     ("m.toml", b"[weights]\nW_xx = [[1]]", "Did you mean W_xh?"),
     ("m.toml", b"[expected]\nhh = 1", "Did you mean h?"),
     ("m.toml", b"[embedding]\na = [1]\nb = [1, 2]", "'a' has 1, 'b' has 2"),
