@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rnn_calc.core.conventions import Convention, shape_of, write_shape
 from rnn_calc.core.equations import Parameter
-from rnn_calc.core.errors import DataError, did_you_mean, listed, quoted
+from rnn_calc.core.errors import DataError, NonFiniteError, did_you_mean, listed, quoted
 from rnn_calc.core.memory import FLOAT64, require_memory
 from rnn_calc.core.network import Network
 
@@ -85,7 +85,10 @@ INITS = {
 
 
 def draw(network: Network, init: Init) -> dict[str, Array]:
-    """An array for every parameter; one seed gives one parameter the same numbers whatever else the network has."""
+    """An array for every parameter; one seed gives one parameter the same numbers whatever else the network has.
+
+    Raises: DataError for an unknown scheme; NonFiniteError where the gain takes a matrix beyond float64.
+    """
     if init.scheme not in INITS:
         raise DataError(
             f"There is no init {quoted(init.scheme)}; it must be {listed(INITS)}.{did_you_mean(init.scheme, INITS)}"
@@ -103,8 +106,16 @@ def draw(network: Network, init: Init) -> dict[str, Array]:
             array = rng.uniform(-limit, limit, shape)
         else:
             array = _SCHEMES[init.scheme](rng, parameter, shape)
-        arrays[parameter.name] = array * init.gain if parameter.is_matrix else array
+        arrays[parameter.name] = _amplified(array, init.gain, parameter.name) if parameter.is_matrix else array
     return arrays
+
+
+def _amplified(array: Array, gain: float, name: str) -> Array:
+    with np.errstate(over="ignore", invalid="ignore"):
+        product = array * gain
+    if not np.isfinite(product).all():
+        raise NonFiniteError(f"A gain of {gain:g} takes {name} beyond float64 (about 1.8e308); give a smaller one.")
+    return product
 
 
 def make_weights(network: Network, given: Mapping[str, Array] | None = None, init: Init | None = None) -> Weights:
@@ -171,13 +182,33 @@ def write_array(convention: Convention, parameter: Parameter, array: Array) -> A
 
 
 def spectral_radius(matrix: Array) -> float:
-    """The largest modulus of an eigenvalue of a square matrix."""
-    return float(np.abs(np.linalg.eigvals(matrix)).max())
+    """The largest modulus of an eigenvalue of a square matrix.
+
+    Raises: NonFiniteError where an entry is NaN or infinite.
+    """
+    _require_finite(matrix, "spectral radius")
+    with np.errstate(over="ignore"):
+        return float(np.abs(np.linalg.eigvals(matrix)).max())
 
 
 def spectral_norm(matrix: Array) -> float:
-    """The largest singular value of a matrix."""
-    return float(np.linalg.norm(matrix, 2))
+    """The largest singular value of a matrix.
+
+    Raises: NonFiniteError where an entry is NaN or infinite.
+    """
+    _require_finite(matrix, "spectral norm")
+    with np.errstate(over="ignore"):
+        return float(np.linalg.norm(matrix, 2))
+
+
+def _require_finite(matrix: Array, measure: str) -> None:
+    wrong = np.argwhere(~np.isfinite(matrix))
+    if len(wrong):
+        row, column = wrong[0]
+        raise NonFiniteError(
+            f"The recurrent matrix has {matrix[row, column]:g} in row {row + 1}, column {column + 1}; "
+            f"a {measure} needs finite numbers."
+        )
 
 
 SCALINGS: dict[str, tuple[str, Callable[[Array], float]]] = {
@@ -185,21 +216,48 @@ SCALINGS: dict[str, tuple[str, Callable[[Array], float]]] = {
     "spectral norm": ("σ_max", spectral_norm),
 }
 
+# A measure that moves by more than the second number when the entries move by the first, relatively, is noise. The
+# eigenvalues of a nilpotent matrix come out as about u^(1/n)·‖W‖, so a bound on their size would refuse any matrix of
+# some size; but 1e−12 instead of u makes them 10^(4/n) times as large. An honest eigenvalue of condition κ moves by
+# κ·1e−12, and one that is repeated k times by 1e−12^(1/k), which is 3 % for k = 8. Zeros stay zeros, so a triangular
+# matrix keeps its radius however ill-conditioned it is.
+_NUDGE = 1e-12
+_STEADY = 0.05
+
 
 def scale_recurrent(weights: Weights, measure: str, target: float) -> Weights:
     """The same weights with W_hh rescaled so that its `measure`, a key of `SCALINGS`, is `target`.
 
-    Raises: DataError where W_hh measures 0, which no factor changes.
+    Raises: DataError for an unknown measure, a target that is not above 0, or where W_hh measures 0 (or nothing but
+    rounding), which no factor changes; NonFiniteError where W_hh is not finite, or would not stay within float64.
     """
-    matrix = weights["W_hh"]
-    current = SCALINGS[measure][1](matrix)
-    # A nilpotent matrix has radius 0, but rounding in its eigenvalues shows about u^(1/n)·‖W‖.
-    if current == 0:
+    if measure not in SCALINGS:
+        raise DataError(
+            f"There is no measure {quoted(measure)}; it must be {listed(SCALINGS)}.{did_you_mean(measure, SCALINGS)}"
+        )
+    if not 0 < target < np.inf:
+        raise DataError(f"The {measure} must be a number above 0; {target:g} is not.")
+    matrix, measured = weights["W_hh"], SCALINGS[measure][1]
+    current = measured(matrix)
+    if current == 0 or not _is_steady(matrix, measured, current):
         raise DataError(
             f"W_hh has a {measure} of 0, so no factor can make it {target:g}; give other weights or another --init."
         )
-    arrays = {**weights.arrays, "W_hh": matrix * (target / current)}
-    return replace(weights, arrays=arrays, scaling=f"W_hh scaled to {measure} {target:g}")
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+        scaled = matrix * (target / current)
+    largest = np.abs(scaled).max()
+    if not np.finfo(np.float64).tiny <= largest < np.inf:
+        raise NonFiniteError(
+            f"W_hh with a {measure} of {target:g} would leave the range of float64 (2.2e-308 to 1.8e308); "
+            f"its {measure} is {current:g} now."
+        )
+    return replace(weights, arrays={**weights.arrays, "W_hh": scaled}, scaling=f"W_hh scaled to {measure} {target:g}")
+
+
+def _is_steady(matrix: Array, measured: Callable[[Array], float], current: float) -> bool:
+    """Whether the measure of a matrix is about the same when its entries change in their twelfth digit."""
+    nudge = np.random.default_rng(0).uniform(-_NUDGE, _NUDGE, matrix.shape)
+    return abs(measured(matrix - matrix * nudge) - current) <= _STEADY * current
 
 
 def fit_biases(network: Network, arrays: Mapping[str, Array]) -> dict[str, Array]:
