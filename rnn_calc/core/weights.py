@@ -121,9 +121,10 @@ def _amplified(array: Array, gain: float, name: str) -> Array:
 def make_weights(network: Network, given: Mapping[str, Array] | None = None, init: Init | None = None) -> Weights:
     """Weights for `network`: the arrays in `given` (canonical names, column reading), the rest drawn by `init`.
 
-    Raises: TooLargeError before anything is allocated; DataError for an unknown scheme.
+    Raises: TooLargeError before anything is allocated; DataError for an unknown scheme, an unknown name (with the
+    nearest one), a wrong shape (with both shapes) or what are no real numbers.
     """
-    given = given or {}
+    given = _checked(network, given or {})
     init = init or Init()
     count = sum(_size(network, parameter) for parameter in network.parameters)
     require_memory(
@@ -132,6 +133,46 @@ def make_weights(network: Network, given: Mapping[str, Array] | None = None, ini
     missing = tuple(p.name for p in network.parameters if p.name not in given)
     drawn = draw(network, init) if missing else {}
     return Weights({**drawn, **given}, missing, init)
+
+
+def _checked(network: Network, given: Mapping[str, Array]) -> dict[str, Array]:
+    """Canonical arrays in the column reading as float64, after a look at each name, shape and type."""
+    by_name = {parameter.name: parameter for parameter in network.parameters}
+    arrays = {}
+    for name, value in given.items():
+        if name not in by_name:
+            raise DataError(
+                f"{quoted(name)} is no parameter of this network, which has {', '.join(by_name)}."
+                f"{did_you_mean(str(name), by_name)}"
+            )
+        axes, array = by_name[name].axes, _real(name, value)
+        needs = shape_of(axes, network.sizes)
+        _require_shape(name, array.shape, axes, needs, "it", "read it with its convention (read_arrays)")
+        arrays[name] = array
+    return arrays
+
+
+def _real(name: str, value: object) -> Array:
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{name} must be an array of real numbers.")
+    return array.astype(np.float64, copy=False)
+
+
+def _require_shape(
+    symbol: str, shape: tuple[int, ...], names: tuple[str, ...], needs: tuple[int, ...], whose: str, remedy: str
+) -> None:
+    if shape == needs:
+        return
+    axes = f"({', '.join(names)}{',' if len(names) == 1 else ''})"
+    transposed = len(needs) == 2 and shape == needs[::-1]
+    raise DataError(
+        f"{symbol} has shape {write_shape(shape)}; {whose} needs {axes} = {write_shape(needs)}."
+        f"{f' It is transposed: give its transpose, or {remedy}.' if transposed else ''}"
+    )
 
 
 def _size(network: Network, parameter: Parameter) -> int:
@@ -163,14 +204,10 @@ def _oriented(network: Network, convention: Convention, parameter: Parameter, ar
     axes = convention.stored_axes(parameter)
     needs = shape_of(axes, network.sizes)
     # Where vectors are written as n × 1, a flat list of n numbers says the same.
-    if array.shape != needs and not (axes[-1] == "1" and array.shape == needs[:1]):
-        names = f"({', '.join(map(convention.size, axes))}{',' if len(axes) == 1 else ''})"
-        problem = "It is transposed: give its transpose, or choose the convention that stores it so."
-        transposed = len(needs) == 2 and array.shape == needs[::-1]
-        raise DataError(
-            f"{convention.symbol(parameter)} has shape {write_shape(array.shape)}; the convention {convention.name} "
-            f"needs {names} = {write_shape(needs)}.{' ' + problem if transposed else ''}"
-        )
+    if not (axes[-1] == "1" and array.shape == needs[:1]):
+        names = tuple(map(convention.size, axes))
+        whose, remedy = f"the convention {convention.name}", "choose the convention that stores it so"
+        _require_shape(convention.symbol(parameter), array.shape, names, needs, whose, remedy)
     if not parameter.is_matrix:
         return np.ascontiguousarray(array.reshape(needs[0]), dtype=np.float64)
     return np.ascontiguousarray(array.T if convention.row_vectors else array, dtype=np.float64)
@@ -261,13 +298,23 @@ def _is_steady(matrix: Array, measured: Callable[[Array], float], current: float
 
 
 def fit_biases(network: Network, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Arrays read under one bias rule for a network under another: a second bias is added in, or set to zero."""
-    fitted = dict(arrays)
+    """Arrays read under one bias rule for a network under another: a second bias is added in, or set to zero.
+
+    Names that no bias rule knows stay as they are. Raises: DataError where a network without biases is given one
+    that is not zero.
+    """
     names = {parameter.name for parameter in network.parameters}
-    for parameter in network.parameters:
-        if parameter.role == "recurrent_bias" and parameter.name not in fitted and f"b_{parameter.gate}" in fitted:
-            fitted[parameter.name] = np.zeros(network.d_h)
-    for name in [name for name in fitted if name not in names]:
-        second, first = fitted.pop(name), "b_" + name.removeprefix("b_h")
-        fitted[first] = fitted[first] + second if first in fitted else second
+    fitted = dict(arrays)
+    for parameter in replace(network, biases=2).parameters:
+        name = parameter.name
+        if parameter.role == "recurrent_bias":
+            first = f"b_{parameter.gate}"
+            if name in names and name not in fitted and first in fitted:
+                fitted[name] = np.zeros(network.d_h)
+            if name not in names and name in fitted:
+                second = fitted.pop(name)
+                fitted[first] = fitted[first] + second if first in fitted else second
+    for name in [p.name for p in replace(network, biases=1).parameters if p.name not in names and p.name in fitted]:
+        if np.any(fitted.pop(name)):
+            raise DataError(f"{name} is not zero, but this network has no biases.")
     return fitted

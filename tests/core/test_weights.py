@@ -248,6 +248,59 @@ def test_a_second_bias_without_a_first_stands_for_both() -> None:
     assert fit_biases(Network(2, 1), {"b_hh": np.array([3.0])}) == {"b_h": np.array([3.0])}
 
 
+def test_a_network_without_biases_takes_a_bias_of_zero_and_no_other() -> None:
+    bare, W = Network(2, 3, biases=0), np.ones((3, 3))
+    zero = np.zeros(3)
+    assert set(fit_biases(bare, {"W_hh": W, "b_h": zero, "b_hh": zero})) == {"W_hh"}
+    # Two biases that cancel are none.
+    assert set(fit_biases(bare, {"W_hh": W, "b_h": zero + 1, "b_hh": zero - 1})) == {"W_hh"}
+    for name in ("b_h", "b_hh"):
+        with pytest.raises(DataError, match="b_h is not zero, but this network has no biases"):
+            fit_biases(bare, {name: zero + 1})
+
+
+def test_a_name_that_no_bias_rule_knows_is_left_for_make_weights_to_refuse() -> None:
+    for biases in (0, 1, 2):
+        network = Network(2, 3, biases=biases)
+        fitted = fit_biases(network, {"W_xx": np.ones((3, 2))})
+        assert set(fitted) == {"W_xx"}
+        with pytest.raises(DataError, match="'W_xx' is no parameter"):
+            make_weights(network, fitted)
+
+
+@pytest.mark.parametrize(("name", "nearest"), [("W_xhh", r" Did you mean W_xh\?"), ("w_HY", r" Did you mean W_hy\?")])
+def test_a_name_given_to_make_weights_must_be_one_of_the_network(name: str, nearest: str) -> None:
+    with pytest.raises(DataError, match=rf"^'{name}' is no parameter of .* has W_xh, W_hh, b_h, W_hy, b_y\.{nearest}"):
+        make_weights(Network(4, 3, 2), {name: np.zeros((3, 4))})
+    with pytest.raises(DataError, match=r"'W_hy' is no parameter of this network, which has W_xh, W_hh, b_h\."):
+        make_weights(Network(4, 3), {"W_hy": np.zeros((2, 3))})
+
+
+@every_cell
+@pytest.mark.parametrize("biases", [0, 1, 2])
+def test_a_shape_given_to_make_weights_must_be_the_one_of_the_equations(cell: Cell, biases: int) -> None:
+    network = Network(5, 3, 2, cell=cell, biases=biases)
+    for p in network.parameters:
+        needs = tuple({"d_in": 5, "d_h": 3, "d_out": 2}[axis] for axis in p.axes)
+        wrong = [needs[::-1]] if len(set(needs)) == 2 else []
+        for shape in [*wrong, (*needs, 1), (), (7,)]:
+            with pytest.raises(DataError) as caught:
+                make_weights(network, {p.name: np.zeros(shape)})
+            message = str(caught.value)
+            assert message.startswith(f"{p.name} has shape {shape}; it needs (")
+            assert f"= {needs}." in message
+            assert ("It is transposed" in message) == (shape == needs[::-1] and shape != needs)
+
+
+def test_what_is_given_becomes_float64_and_must_be_real_numbers() -> None:
+    weights = make_weights(Network(2, 1), {"W_xh": np.array([[1, 2]]), "W_hh": [[True]]})  # type: ignore[dict-item]
+    assert {array.dtype for array in weights.arrays.values()} == {np.dtype(np.float64)}
+    assert (weights["W_xh"].tolist(), weights["W_hh"].tolist()) == ([[1.0, 2.0]], [[1.0]])
+    for wrong in (np.array([[1j, 2]]), [["1", "2"]], [[1, 2], [3]], None):
+        with pytest.raises(DataError, match="W_xh must be an array of real numbers"):
+            make_weights(Network(2, 1), {"W_xh": wrong})  # type: ignore[dict-item]
+
+
 def measured(measure: str, matrix: Array) -> float:
     if measure == "spectral radius":
         return float(np.abs(np.linalg.eigvals(matrix)).max())
