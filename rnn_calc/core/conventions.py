@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rnn_calc.core.equations import Apply, Expression, Hadamard, Parameter, Product, Sum, Vector
+from rnn_calc.core.errors import DataError, did_you_mean, listed, quoted
 from rnn_calc.core.sizes import Sizes
 
 Step = int | Literal["t"]
@@ -109,7 +110,7 @@ CONVENTIONS = {
     for convention in (
         Convention(
             "xh",
-            "most textbooks (d2l, lecture notes): column vectors, W_xh x + W_hh h + b_h",
+            "most textbooks: column vectors, W_xh x + W_hh h + b_h",
             _symbols("W_x{gate} W_h{gate} b_{gate} W_hy b_y"),
         ),
         Convention(
@@ -133,7 +134,7 @@ CONVENTIONS = {
         ),
         Convention(
             "pytorch",
-            "torch.nn.RNN and torch.nn.Linear: two biases, time first unless batch_first=True",
+            "torch.nn.RNN and Linear: two biases; time first by default",
             symbols={
                 "input": "weight_ih_l0",
                 "recurrent": "weight_hh_l0",
@@ -150,7 +151,7 @@ CONVENTIONS = {
         ),
         Convention(
             "keras",
-            "keras.layers.SimpleRNN and Dense: row vectors, kernel stored (input_dim, units)",
+            "SimpleRNN and Dense: row vectors, kernel stored (input_dim, units)",
             _symbols("kernel recurrent_kernel bias dense.kernel dense.bias"),
             sizes={"d_in": "input_dim", "d_h": "units", "d_out": "dense.units"},
             sequences=_sequences("inputs outputs initial_state state dense(outputs)"),
@@ -158,3 +159,18 @@ CONVENTIONS = {
         ),
     )
 }
+
+
+def as_convention(convention: Convention | str) -> Convention:
+    """A convention, or the one of that name.
+
+    Raises: DataError for a name that there is not (with the nearest one).
+    """
+    if isinstance(convention, Convention):
+        return convention
+    if convention not in CONVENTIONS:
+        raise DataError(
+            f"There is no convention {quoted(convention)}; it must be {listed(CONVENTIONS)}."
+            f"{did_you_mean(convention, CONVENTIONS)}"
+        )
+    return CONVENTIONS[convention]

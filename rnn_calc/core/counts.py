@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from rnn_calc.core.conventions import CONVENTIONS, Convention, shape_of
+from rnn_calc.core.conventions import CONVENTIONS, Convention, as_convention, shape_of
 from rnn_calc.core.network import Network
 
 READOUT_ROLES = ("readout", "readout_bias")
@@ -51,9 +51,13 @@ class CountReport:
 
 
 def count_parameters(
-    network: Network, convention: Convention = CONVENTIONS["xh"], *, steps: Iterable[int] = (1, 10, 100)
+    network: Network, convention: Convention | str = CONVENTIONS["xh"], *, steps: Iterable[int] = (1, 10, 100)
 ) -> CountReport:
-    """The count of every parameter of `network`, and of the same network unrolled for each T in `steps`."""
+    """The count of every parameter of `network`, and of the same network unrolled for each T in `steps`.
+
+    `convention` may also be a name. Raises: DataError for a name that there is not.
+    """
+    convention = as_convention(convention)
     rows = []
     for parameter in network.parameters:
         shape = shape_of(convention.stored_axes(parameter), network.sizes)

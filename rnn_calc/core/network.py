@@ -28,9 +28,9 @@ class Network:
     biases: int = 1
 
     def __post_init__(self) -> None:
-        check_size("d_in", self.d_in)
-        check_size("d_h", self.d_h)
-        check_size("d_out", self.d_out, minimum=0)
+        self._keep("d_in", check_size("d_in", self.d_in))
+        self._keep("d_h", check_size("d_h", self.d_h))
+        self._keep("d_out", check_size("d_out", self.d_out, minimum=0))
         if self.activation not in ACTIVATIONS:
             raise DataError(
                 f"There is no activation {quoted(self.activation)}; it must be {listed(ACTIVATIONS)}."
@@ -38,6 +38,11 @@ class Network:
             )
         if self.biases not in (0, 1, 2):
             raise DataError(f"A gate has 0, 1 or 2 biases, not {self.biases}.")
+        self._keep("biases", check_size("biases", self.biases, minimum=0))
+
+    def _keep(self, name: str, value: int) -> None:
+        # NumPy's integers overflow in a product; a plain int never does.
+        object.__setattr__(self, name, value)
 
     @cached_property
     def sizes(self) -> Sizes:

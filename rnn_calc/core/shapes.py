@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal, get_args
 
-from rnn_calc.core.conventions import CONVENTIONS, Convention, shape_of
+from rnn_calc.core.conventions import CONVENTIONS, Convention, as_convention, shape_of
 from rnn_calc.core.equations import (
     Apply,
     Expression,
@@ -94,7 +94,7 @@ class ShapeReport:
 
 def shapes(
     network: Network,
-    convention: Convention = CONVENTIONS["xh"],
+    convention: Convention | str = CONVENTIONS["xh"],
     *,
     steps: int | None = None,
     batch: int | None = None,
@@ -103,10 +103,12 @@ def shapes(
     batch_first: bool | None = None,
     unroll: int = 0,
 ) -> ShapeReport:
-    """The shape of every tensor of `network`, written as `convention` writes it.
+    """The shape of every tensor of `network`, written as `convention`, or the one of that name, writes it.
 
     Shapes: with `steps` T and `batch` B also the tensors of whole sequences, (B, T, d) or (T, B, d).
+    Raises: DataError for a name of a convention that there is not.
     """
+    convention = as_convention(convention)
     sizes = dict(network.sizes)
 
     def tensor(symbol: str, kind: str, axes: tuple[str, ...], role: str) -> Tensor:

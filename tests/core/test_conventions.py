@@ -5,9 +5,12 @@ import re
 import pytest
 
 from rnn_calc.core.cells import CELLS, Cell
-from rnn_calc.core.conventions import CONVENTIONS, Convention, shape_of, write_shape
+from rnn_calc.core.conventions import CONVENTIONS, Convention, as_convention, shape_of, write_shape
+from rnn_calc.core.counts import count_parameters
 from rnn_calc.core.equations import Apply, Hadamard, Parameter, Vector, operands, walk
+from rnn_calc.core.errors import DataError
 from rnn_calc.core.network import Network
+from rnn_calc.core.shapes import shapes
 
 H = Vector("h", "d_h")
 H_PREV = Vector("h", "d_h", previous=True)
@@ -114,3 +117,17 @@ def test_a_shape_is_written_as_it_is_read_aloud(shape: tuple[int, ...], column: 
 def test_every_convention_says_whose_it_is(convention: Convention) -> None:
     assert re.search(r"\w{3}", convention.whose)
     assert CONVENTIONS[convention.name] is convention
+
+
+@every_convention
+def test_a_convention_can_be_given_by_its_name(convention: Convention) -> None:
+    network = Network(4, 3, 2, biases=convention.biases)
+    assert as_convention(convention) is as_convention(convention.name) is convention
+    assert count_parameters(network, convention.name) == count_parameters(network, convention)
+    assert shapes(network, convention.name, steps=3) == shapes(network, convention, steps=3)
+
+
+def test_an_unknown_convention_is_answered_with_the_nearest() -> None:
+    for report in (shapes, count_parameters):
+        with pytest.raises(DataError, match=r"no convention 'pytroch'; it must be xh, .*\. Did you mean pytorch\?"):
+            report(Network(4, 3), "pytroch")

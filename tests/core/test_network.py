@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from rnn_calc.core.cells import CELLS, Cell
+from rnn_calc.core.counts import count_parameters
 from rnn_calc.core.equations import ACTIVATIONS
 from rnn_calc.core.errors import DataError, SizeError
 from rnn_calc.core.network import Network
@@ -41,3 +43,19 @@ def test_every_activation_is_written_into_the_state(activation: str) -> None:
 def test_a_gate_has_at_most_two_biases(biases: int) -> None:
     with pytest.raises(DataError, match=f"not {biases}"):
         Network(4, 3, biases=biases)
+
+
+def test_sizes_of_any_integer_type_are_kept_as_plain_ints() -> None:
+    network = Network(np.int64(10**9), np.int64(10**10), np.int8(5), biases=np.uint8(2))  # type: ignore[arg-type]
+    kept = (network.d_in, network.d_h, network.d_out, network.biases)
+    assert kept == (10**9, 10**10, 5, 2)
+    assert {type(size) for size in kept} == {int}
+    assert network == Network(10**9, 10**10, 5, biases=2)
+    # 10^20 is more than int64 holds.
+    assert count_parameters(network, "pytorch").recurrent == 10**19 + 10**20 + 2 * 10**10
+
+
+@pytest.mark.parametrize("biases", [True, 1.0])
+def test_a_number_of_biases_is_an_integer(biases: object) -> None:
+    with pytest.raises(DataError, match="biases must be a whole number"):
+        Network(4, 3, biases=biases)  # type: ignore[arg-type]

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,3 +45,15 @@ def test_a_size_that_is_too_large_is_told_by_its_digits_not_printed() -> None:
 def test_the_caller_chooses_the_error_and_the_hint() -> None:
     with pytest.raises(UsageError, match=r"Try --d-h 3\."):
         check_size("--d-h", 0, error=UsageError, hint=" Try --d-h 3.")
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int64, np.uint16, np.intp, np.array])
+def test_every_integer_type_becomes_a_plain_int(kind: Callable[[int], object]) -> None:
+    size = check_size("d_h", kind(7))
+    assert (size, type(size)) == (7, int)
+
+
+@pytest.mark.parametrize("value", [np.True_, np.float64(3), np.array([3]), np.array(3.0)])
+def test_what_is_no_integer_of_numpy_is_refused(value: object) -> None:
+    with pytest.raises(SizeError, match="d_in must be a whole number"):
+        check_size("d_in", value)
