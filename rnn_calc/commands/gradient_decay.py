@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,12 +15,10 @@ from rnn_calc.commands.options import (
     WeightOptions,
     takes_groups,
 )
-from rnn_calc.core.errors import DataError, UsageError, quoted
+from rnn_calc.core.errors import UsageError, quoted
 
 if TYPE_CHECKING:
     from rnn_calc.commands.running import Run
-    from rnn_calc.core.decay import DecayReport
-    from rnn_calc.core.expectations import Expectation
     from rnn_calc.core.weights import Weights
 
 _DEFAULT_STEPS = 50
@@ -35,11 +34,11 @@ def command(
     output: OutputOptions,
     *,
     spectral_radius: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option("--spectral-radius", "-r", help="Scale W_hh to it first; several: 0.5,1,1.5.", metavar="R,R,…"),
     ] = None,
     spectral_norm: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option("--spectral-norm", help="The same for the largest singular value.", metavar="S,S,…"),
     ] = None,
     threshold: Annotated[
@@ -59,8 +58,9 @@ def command(
     rnncalc gradient-decay --d-h 32 --spectral-radius 0.5,1,1.5
     rnncalc gradient-decay --example tiny --jacobian 1
     """
+    from rnn_calc.commands.expected import compare_decay, expected_of, require_met
     from rnn_calc.commands.running import prepare_run
-    from rnn_calc.commands.setup import destination_of, require_met
+    from rnn_calc.commands.setup import destination_of
     from rnn_calc.core.decay import gradient_decay
     from rnn_calc.show.decay import DecayShown, decay_view
     from rnn_calc.show.heading import describe_network
@@ -70,26 +70,32 @@ def command(
     destination = destination_of(output)
     if not 0 < threshold < 1:
         raise UsageError(f"--threshold must lie between 0 and 1; it is {threshold:g}.")
-    others = {"spectral_radius": spectral_radius, "spectral_norm": spectral_norm}
     if sequence.steps == 1:
         raise UsageError("--steps must be at least 2 for gradient-decay: with one step there is no earlier state.")
-    repeated = {**others, "threshold": None if threshold == _THRESHOLD else threshold, "jacobian": jacobian}
-    run = prepare_run(network, weights, sequence, command="gradient-decay", default_steps=_DEFAULT_STEPS, **repeated)
+    targets = {"spectral_radius": _joined(spectral_radius), "spectral_norm": _joined(spectral_norm)}
+    others = {**targets, "threshold": None if threshold == _THRESHOLD else threshold, "jacobian": jacobian}
+    run = prepare_run(network, weights, sequence, command="gradient-decay", default_steps=_DEFAULT_STEPS, **others)
     _check_lags(jacobian or (), run.sequence.length)
-    scaled = _scaled(run, others)
-    lags = sorted({*(jacobian or ()), *_expected_lags(run.setup.model.expected)})
-    expected = (
-        run.expected("gradient-decay", check=output.check) if len(scaled) == 1 and not any(others.values()) else {}
-    )
-    traces = [(label, run.whole(arrays)) for label, arrays in scaled]
-    kept = lags if expected else jacobian or ()
+    changed = run.changed or any(targets.values())
+    expected = expected_of("gradient-decay", run.setup, changed=changed, check=output.check)
+    run, scaled = _scaled(run, targets)
+    traces = [run.whole(arrays) for arrays in scaled.values()]
+    lags = sorted({*(jacobian or ()), *expected.jacobian_lags})
     watch = watching("Multiplying Jacobians")
-    reports = [gradient_decay(done, threshold=threshold, jacobians=kept, watch=watch) for _, done in traces]
-    expectations = _compare(expected, reports[0])
-    labels = tuple(label for label, _ in scaled)
-    shown = DecayShown(describe_network(run.setup.network, run.setup.convention.name), run.notes, labels)
+    reports = [gradient_decay(done, threshold=threshold, jacobians=lags, watch=watch) for done in traces]
+    expectations = compare_decay(expected, reports[0])
+    shown = DecayShown(
+        describe_network(run.setup.network, run.setup.convention),
+        run.notes,
+        tuple(scaled),
+        run.setup.recurrent_symbol,
+    )
     emit(decay_view(reports, shown, expectations), destination)
     require_met(expectations, check=output.check)
+
+
+def _joined(values: list[str] | None) -> str | None:
+    return ",".join(values) if values else None
 
 
 def _check_lags(lags: Iterable[int], steps: int | None) -> None:
@@ -99,13 +105,13 @@ def _check_lags(lags: Iterable[int], steps: int | None) -> None:
             raise UsageError(f"--jacobian {lag} is no lag{known}.")
 
 
-def _scaled(run: Run, scalings: Mapping[str, str | None]) -> list[tuple[str, Weights]]:
-    """The weights as they are, or once for each spectral radius or norm that was asked for, with a label each."""
+def _scaled(run: Run, scalings: Mapping[str, str | None]) -> tuple[Run, dict[str, Weights]]:
+    """The weights as they are, or once for each spectral radius or norm asked for, by label; the run says which."""
     from rnn_calc.core.weights import SCALINGS, scale_recurrent
 
     chosen = [(name, text) for name, text in scalings.items() if text is not None]
     if not chosen:
-        return [("norm", run.weights)]
+        return run, {"norm": run.weights}
     if len(chosen) == 2:
         raise UsageError("--spectral-radius and --spectral-norm both scale W_hh; give one of them.")
     name, text = chosen[0]
@@ -116,7 +122,9 @@ def _scaled(run: Run, scalings: Mapping[str, str | None]) -> list[tuple[str, Wei
             f"At most {_MOST_SERIES} networks fit side by side; --{name.replace('_', '-')} has {len(targets)}."
         )
     symbol = SCALINGS[measure][0]
-    return [(f"{symbol} = {target:g}", scale_recurrent(run.weights, measure, target)) for target in targets]
+    scaled = {f"{symbol} = {target:g}": scale_recurrent(run.weights, measure, target) for target in targets}
+    said = f"{run.setup.recurrent_symbol} scaled to {measure} {', '.join(f'{target:g}' for target in targets)}"
+    return replace(run, weights=replace(run.weights, scaling=said)), scaled
 
 
 def _target(text: str, name: str) -> float:
@@ -128,41 +136,3 @@ def _target(text: str, name: str) -> float:
     if not 0 < value < float("inf"):
         raise UsageError(f"{flag} must be positive and finite; it is {text.strip()}.")
     return value
-
-
-def _expected_lags(expected: Mapping[str, object]) -> list[int]:
-    """The lags whose Jacobians a file expects."""
-    return [_lag(key) for key in _table(expected, "jacobian")]
-
-
-def _table(expected: Mapping[str, object], name: str) -> Mapping[str, object]:
-    table = expected.get(name, {})
-    if not isinstance(table, dict):
-        raise DataError(f"expected.{name} must be a table from lags to values, as in {{ 1 = … }}.")
-    return table
-
-
-def _lag(key: str) -> int:
-    if not key.isdecimal() or len(key) > 18:
-        raise DataError(f"{quoted(key)} is no lag; expected norms and Jacobians stand under whole numbers from 1.")
-    return int(key)
-
-
-def _compare(expected: Mapping[str, object], report: DecayReport) -> tuple[Expectation, ...]:
-    from rnn_calc.core.expectations import compare, entries
-
-    found = []
-    for name in ("norm", "log10_norm"):
-        for key, printed in _table(expected, name).items():
-            lag = _lag(key)
-            if lag not in report.lags:
-                raise DataError(
-                    f"expected.{name} names lag {lag}; {report.trace.steps} steps have lags 1 to {len(report.lags)}."
-                )
-            value = report.log10_norm(lag)
-            found.append(compare(f"{name}({lag})", printed, value if name == "log10_norm" else 10.0**value))
-    for key, printed in _table(expected, "jacobian").items():
-        matrix = report.jacobians[_lag(key)]
-        for (row, column), text in entries(f"jacobian.{key}", printed, matrix.shape):
-            found.append(compare(f"J({key})[{row + 1},{column + 1}]", text, float(matrix[row, column])))
-    return tuple(found)

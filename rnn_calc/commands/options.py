@@ -23,9 +23,13 @@ def _text(*names: str, text: str, metavar: str = "TEXT") -> Any:
 class NetworkOptions:
     """Which network: its sizes, its cell, whose convention, and the file it comes from."""
 
-    d_in: Annotated[int | None, _size("--d-in", "-i", text="Width of an input vector. [4]")] = None
-    d_h: Annotated[int | None, _size("--d-h", "-H", text="Number of hidden units. [3]")] = None
-    d_out: Annotated[int | None, _size("--d-out", "-o", text="Width of an output; 0: no readout. [2]")] = None
+    d_in: Annotated[
+        int | None, _size("--d-in", "-i", text="Width of an input vector. [4, or what weights and inputs say]")
+    ] = None
+    d_h: Annotated[int | None, _size("--d-h", "-H", text="Number of hidden units. [3, or what weights say]")] = None
+    d_out: Annotated[
+        int | None, _size("--d-out", "-o", text="Width of an output; 0: no readout. [2; with weights: theirs]")
+    ] = None
     cell: Annotated[str | None, _text("--cell", text="The recurrent cell: rnn. [rnn]", metavar="NAME")] = None
     activation: Annotated[
         str | None,
@@ -79,7 +83,9 @@ class SequenceOptions:
         ),
     ] = None
     text: Annotated[str | None, _text("--text", text="Words: through the model's [embedding], else one-hot.")] = None
-    steps: Annotated[int | None, _size("--steps", "-T", text="Steps to draw when no sequence is given.")] = None
+    steps: Annotated[
+        int | None, _size("--steps", "-T", text="Steps to draw without a sequence. [trace 5, gradient-decay 50]")
+    ] = None
     inputs: Annotated[
         str | None, _text("--inputs", text="What to draw: gaussian or zeros. [gaussian]", metavar="KIND")
     ] = None

@@ -8,18 +8,17 @@ from functools import cached_property
 
 import numpy as np
 
+from rnn_calc.commands.claims import DEFAULT_SIZES
 from rnn_calc.commands.options import NetworkOptions, SequenceOptions, WeightOptions, command_line
 from rnn_calc.commands.setup import (
     Setup,
     describe_weights,
-    expected_of,
     load_initial_state,
     load_model,
     load_sequence,
     load_setup,
     load_weights,
 )
-from rnn_calc.core.expectations import Expectation, compare, entries
 from rnn_calc.core.trace import Trace, require_finite, require_trace_memory, trace, trace_blocks
 from rnn_calc.core.weights import Array, Weights
 from rnn_calc.files.sequences import Sequence
@@ -76,20 +75,6 @@ class Run:
             require_finite(done)
         return done
 
-    def expected(self, command: str, *, check: bool) -> dict[str, object]:
-        """The file's expected values that `command` checks, unless the command line changed what they describe."""
-        return expected_of(command, self.setup, changed=self.changed, check=check)
-
-    def compare_states(self, expected: Mapping[str, object], done: Trace) -> tuple[Expectation, ...]:
-        """The expected x, z, h and y of a trace, number by number."""
-        found = []
-        for name, printed in expected.items():
-            values = done.values.now.get(name)
-            if values is not None:
-                for (step, unit), text in entries(name, printed, values.shape):
-                    found.append(compare(f"{name}_{step + 1}[{unit + 1}]", text, float(values[step, unit])))
-        return tuple(found)
-
 
 def prepare_run(
     network: NetworkOptions,
@@ -107,7 +92,7 @@ def prepare_run(
     setup = load_setup(network, sequence=inputs, model=model)
     arrays = load_weights(setup, weights)
     drawn_weights = any(value is not None for value in (weights.init, weights.gain, weights.seed))
-    changed = sequence != SequenceOptions() or (drawn_weights and not model.weights)
+    changed = sequence != SequenceOptions() or (drawn_weights and bool(arrays.drawn))
     return Run(
         setup,
         arrays,
@@ -128,8 +113,8 @@ def _resolved(
 ) -> tuple[object, ...]:
     """The options with every default that this run relied on said aloud."""
     if not setup.model.path:
-        net = setup.network
-        network = replace(network, d_in=net.d_in, d_h=net.d_h, d_out=net.d_out)
+        said = {n: s for n in DEFAULT_SIZES if (s := getattr(setup.network, n)) != DEFAULT_SIZES[n]}
+        network = replace(network, d_in=said.get("d_in"), d_h=said.get("d_h"), d_out=said.get("d_out"))
     if arrays.drawn:
         init = arrays.init
         gain = None if init.gain == 1 else init.gain

@@ -14,12 +14,11 @@ from rnn_calc.core.equations import ACTIVATIONS
 from rnn_calc.core.errors import DataError, SizeError, UsageError, did_you_mean, listed, quoted
 from rnn_calc.core.network import Network
 from rnn_calc.core.sizes import check_size
-from rnn_calc.files.model import EXPECTED, ModelFile
+from rnn_calc.files.model import ModelFile
 from rnn_calc.files.numbers import count_numbers
 
 if TYPE_CHECKING:
     from rnn_calc.commands.options import NetworkOptions, OutputOptions, SequenceOptions, WeightOptions
-    from rnn_calc.core.expectations import Expectation
     from rnn_calc.core.weights import Array, Weights
     from rnn_calc.files.sequences import Sequence
     from rnn_calc.show.output import Destination
@@ -35,6 +34,11 @@ class Setup:
     convention: Convention
     model: ModelFile
     options: NetworkOptions
+
+    @property
+    def recurrent_symbol(self) -> str:
+        """What the convention calls the matrix that takes one hidden state to the next."""
+        return next(self.convention.symbol(p) for p in self.network.parameters if p.role == "recurrent")
 
     @property
     def unchanged(self) -> bool:
@@ -212,34 +216,6 @@ def load_initial_state(text: str | None, setup: Setup) -> dict[str, Array]:
     return state
 
 
-def expected_of(command: str, setup: Setup, *, changed: bool, check: bool) -> dict[str, object]:
-    """The file's expected values that `command` can check; none when the command line changed what they describe.
-
-    Raises: UsageError when --check asks for a comparison and there is nothing to compare.
-    """
-    found = {name: value for name, value in setup.model.expected.items() if EXPECTED[name] == command}
-    if not check:
-        return {} if changed or not setup.unchanged else found
-    if not setup.model.path:
-        raise UsageError("--check compares with the expected values of a file; add --example NAME or --model FILE.")
-    if not found:
-        raise DataError(f"{setup.model.name} expects nothing of {command}, so there is nothing to check.")
-    if changed or not setup.unchanged:
-        raise UsageError("--check compares the file's own network and input; leave out the options that change them.")
-    return found
-
-
-def require_met(expectations: tuple[Expectation, ...], *, check: bool) -> None:
-    """Nothing, unless --check was given and an expected value is off: then CheckFailedError."""
-    from rnn_calc.core.errors import CheckFailedError
-
-    off = [expectation for expectation in expectations if not expectation.met]
-    if check and off:
-        raise CheckFailedError(
-            f"{len(off)} of {len(expectations)} expected values are off: {', '.join(e.name for e in off)}."
-        )
-
-
 def destination_of(options: OutputOptions) -> Destination:
     """Where and how the result is written."""
     from rnn_calc.show.output import resolve_destination
@@ -257,15 +233,18 @@ def destination_of(options: OutputOptions) -> Destination:
 
 def describe_weights(weights: Weights, setup: Setup) -> str:
     """Where the weights came from, in one sentence."""
-    symbols = {parameter.name: setup.convention.symbol(parameter) for parameter in setup.network.parameters}
-    drawn = [symbol for name, symbol in symbols.items() if name in weights.drawn]
-    given = [symbol for name, symbol in symbols.items() if name not in weights.drawn]
-    parts = []
-    if given:
-        parts.append(f"{', '.join(given)} from {setup.model.name}")
-    if drawn:
-        init = weights.init
-        parts.append(f"{', '.join(drawn)} drawn: {init.scheme}, gain {init.gain:g}, seed {init.seed}")
-    if weights.scaling:
-        parts.append(weights.scaling)
-    return f"Weights: {'; '.join(parts)}"
+    reading = _reading_convention(setup.model, setup.convention)
+    origins: dict[str, list[str]] = {"file": [], "zero": [], "drawn": []}
+    for parameter in setup.network.parameters:
+        # A file with one bias a gate has none to give to the second.
+        added = parameter.role == "recurrent_bias" and reading.biases < 2
+        origin = "drawn" if parameter.name in weights.drawn else "zero" if added else "file"
+        origins[origin].append(setup.convention.symbol(parameter))
+    init = weights.init
+    sentences = {
+        "file": f"from {setup.model.name}",
+        "zero": "0, since the file has one bias",
+        "drawn": f"drawn: {init.scheme}, gain {init.gain:g}, seed {init.seed}",
+    }
+    parts = [f"{', '.join(symbols)} {sentences[origin]}" for origin, symbols in origins.items() if symbols]
+    return f"Weights: {'; '.join([*parts, *([weights.scaling] if weights.scaling else [])])}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_calc.commands.expected import compare_shapes, expected_of, require_met
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
-from rnn_calc.commands.setup import choose, destination_of, expected_of, load_setup, require_met
+from rnn_calc.commands.setup import choose, destination_of, load_setup
 from rnn_calc.core.conventions import write_shape
 from rnn_calc.core.errors import CheckFailedError, UsageError, quoted
 from rnn_calc.core.shapes import MODES, ShapeReport, shapes
@@ -15,7 +17,6 @@ from rnn_calc.core.sizes import check_size
 
 if TYPE_CHECKING:
     from rnn_calc.core.diagnosis import Diagnosis
-    from rnn_calc.core.expectations import Expectation
 
 _MOST_UNROLLED = 1000
 
@@ -72,6 +73,8 @@ def command(
     chosen = own if mode is None else choose(mode, MODES, "mode")
     if decoder_steps is not None and chosen != "seq2seq":
         raise UsageError("--decoder-steps belongs to --mode seq2seq; add it.")
+    if decoder_steps is not None and steps is None and unroll is None:
+        raise UsageError("--decoder-steps needs --steps, to list the sequences, or --unroll, to draw them; add one.")
     report = shapes(
         setup.network,
         setup.convention,
@@ -84,14 +87,13 @@ def command(
     )
     diagnoses = _diagnose(report, got or [])
     changed = any(value is not None for value in (steps, batch, batch_first, mode, network.convention))
-    expected = expected_of("shapes", setup, changed=changed, check=output.check)
-    expectations = _compare(report, expected)
+    expectations = compare_shapes(expected_of("shapes", setup, changed=changed, check=output.check), report)
 
     from rnn_calc.show.heading import describe_network
     from rnn_calc.show.output import emit
     from rnn_calc.show.shapes import shapes_view
 
-    heading = describe_network(setup.network, setup.convention.name)
+    heading = describe_network(setup.network, setup.convention)
     emit(shapes_view(report, diagnoses, expectations, heading), destination)
     _require_fits(diagnoses)
     require_met(expectations, check=output.check)
@@ -108,26 +110,10 @@ def _diagnose(report: ShapeReport, got: list[str]) -> tuple[Diagnosis, ...]:
 def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
     """`W_xh=4,3` as a symbol and a shape; brackets and × are understood."""
     symbol, sign, shape = text.partition("=")
-    numbers = shape.strip().strip("()[]").replace("×", ",").replace("x", ",").split(",")
-    numbers = [number for number in numbers if number.strip()]
-    if not sign or not numbers or not all(number.strip().lstrip("-").isdecimal() for number in numbers):
+    numbers = [part.strip() for part in re.split("[,x×]", shape.strip().strip("()[]")) if part.strip()]
+    if not sign or not numbers or not all(re.fullmatch(r"-?[0-9]{1,30}", number) for number in numbers):
         raise UsageError(f"--got takes SYMBOL=SHAPE, as in --got W_xh=3,4; it is {quoted(text)}.")
-    return symbol.strip(), tuple(int(number[:30]) for number in numbers)
-
-
-def _compare(report: ShapeReport, expected: dict[str, object]) -> tuple[Expectation, ...]:
-    if not expected:
-        return ()
-    from rnn_calc.core.expectations import compare_shape
-
-    table = expected["shape"]
-    if not isinstance(table, dict):
-        raise UsageError("expected.shape must be a table of symbols and shapes.")
-    found = {symbol: report.tensor(symbol) for symbol in table}
-    return tuple(
-        compare_shape(symbol, printed, tensor.shape if (tensor := found[symbol]) else None)
-        for symbol, printed in table.items()
-    )
+    return symbol.strip(), tuple(map(int, numbers))
 
 
 def _require_fits(diagnoses: tuple[Diagnosis, ...]) -> None:

@@ -41,8 +41,9 @@ def command(
     rnncalc trace --d-h 2 --sequence "0.5,0.2; 0.1,0.9" --init orthogonal --seed 7
     rnncalc trace --d-h 8 --steps 1000000 --format csv > states.csv
     """
+    from rnn_calc.commands.expected import compare_states, expected_of, require_met
     from rnn_calc.commands.running import prepare_run
-    from rnn_calc.commands.setup import destination_of, require_met
+    from rnn_calc.commands.setup import destination_of
     from rnn_calc.show.heading import describe_network
     from rnn_calc.show.output import emit
     from rnn_calc.show.trace import TraceShown, trace_view
@@ -50,7 +51,7 @@ def command(
     destination = destination_of(output)
     run = prepare_run(network, weights, sequence, command="trace", default_steps=_DEFAULT_STEPS)
     setup = run.setup
-    expected = run.expected("trace", check=output.check)
+    expected = expected_of("trace", setup, changed=run.changed, check=output.check)
     for number in unit or ():
         if not 1 <= number <= setup.network.d_h:
             raise UsageError(
@@ -58,13 +59,13 @@ def command(
             )
     shown = TraceShown(
         setup.convention,
-        describe_network(setup.network, setup.convention.name),
+        describe_network(setup.network, setup.convention),
         run.notes,
         run.sequence.labels,
         explain,
-        tuple(number - 1 for number in unit or ()),
+        tuple(dict.fromkeys(number - 1 for number in unit or ())),
     )
     whole = cache(run.whole)
-    expectations = run.compare_states(expected, whole()) if expected else ()
+    expectations = compare_states(expected, whole()) if expected else ()
     emit(trace_view(whole, run.blocks, shown, expectations), destination)
     require_met(expectations, check=output.check)

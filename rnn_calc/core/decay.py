@@ -102,8 +102,8 @@ class DecayReport:
 
     @cached_property
     def peak(self) -> int:
-        """The lag of the largest norm."""
-        return int(np.argmax(self.log10_norms)) + 1
+        """The first lag whose norm is the largest, as far as rounding can tell."""
+        return int(np.argmax(self.log10_norms >= self.log10_norms.max() - self.rounding)) + 1
 
     @property
     def rounding(self) -> float:

@@ -20,7 +20,7 @@ class Expectation:
     met: bool
 
 
-def compare(name: str, printed: object, computed: float) -> Expectation:
+def compare(name: str, printed: object, computed: float | Decimal) -> Expectation:
     """A printed number against the computed one: met within half a unit of the last printed digit.
 
     `printed` is text, which keeps its digits ("0.370"), or a number, whose shortest form counts (0.37).
@@ -38,8 +38,16 @@ def compare(name: str, printed: object, computed: float) -> Expectation:
         met = not difference.is_nan() and abs(difference) <= Decimal(5).scaleb(exponent - 1)
     except (InvalidOperation, Overflow, ValueError):
         raise DataError(f"expected.{name} is {quoted(printed)}, which is no number to compare with.") from None
-    shown = str(computed) if isinstance(computed, int) else repr(float(computed))
+    shown = _shown(computed)
     return Expectation(name, text, shown, float(difference), met)
+
+
+def _shown(computed: float | Decimal) -> str:
+    """A computed number in full: integers exactly, floats so that they round-trip, far decimals to 17 digits."""
+    if isinstance(computed, int):
+        return str(computed)
+    within = not isinstance(computed, Decimal) or computed == 0 or -300 < computed.adjusted() < 300
+    return repr(float(computed)) if within else f"{computed:.16e}"
 
 
 def compare_shape(name: str, printed: object, computed: tuple[int, ...] | None) -> Expectation:
@@ -62,7 +70,7 @@ def entries(name: str, value: object, shape: tuple[int, ...]) -> Iterator[tuple[
             yield index, item
             return
         if not isinstance(item, list) or len(item) != shape[depth]:
-            found = f"{len(item)} entries" if isinstance(item, list) else "no list"
+            found = f"{len(item)} {'entry' if len(item) == 1 else 'entries'}" if isinstance(item, list) else "no list"
             where = name + "".join(f"[{i}]" for i in index)
             raise DataError(f"expected.{where} has {found}; what was computed has {shape[depth]} there.")
         for i, part in enumerate(item):

@@ -32,6 +32,15 @@ PARAMETER_ROLES = {
 }
 
 
+# What the input and the output of one step are, in each mode.
+_STEP_ROLES: dict[Mode, tuple[str, str]] = {
+    "many-to-many": ("input at step t", "output at step t"),
+    "many-to-one": ("input at step t", "output after the last step, t = T"),
+    "one-to-many": ("input at t = 1; later steps have none", "output at step t"),
+    "seq2seq": ("input of the encoder at step t", "output of the decoder at step t"),
+}
+
+
 @dataclass(frozen=True)
 class Tensor:
     """One tensor: its symbol, its axes by name and in numbers; `count` for parameters only."""
@@ -117,11 +126,15 @@ def shapes(
     def vector(vector: Vector, kind: str, role: str) -> Tensor:
         return tensor(convention.vector(vector), kind, convention.column((vector.axis,)), role)
 
-    vectors = [vector(Vector("x", "d_in"), "input", "input at step t")]
+    x_role, y_role = _STEP_ROLES[mode]
+    vectors = [vector(Vector("x", "d_in"), "input", x_role)]
     vectors += [
         vector(Vector(name, "d_h", previous=True), "state", "state from the step before") for name in network.cell.state
     ]
-    vectors += [vector(equation.vector, equation.kind, equation.role) for equation in network.equations]
+    vectors += [
+        vector(equation.vector, equation.kind, y_role if equation.kind == "output" else equation.role)
+        for equation in network.equations
+    ]
 
     parameter_rows = []
     for parameter in network.parameters:
@@ -227,6 +240,8 @@ def _sequence_tensors(
 
 def _unroll(network: Network, mode: Mode, steps: int, decoder_steps: int) -> list[UnrolledStep]:
     """What the first `steps` steps take in and give out under `mode`; a decoder follows in seq2seq."""
+    if steps == 0:
+        return []
     reads_out = network.d_out > 0
     unrolled = []
     for t in range(1, steps + 1):

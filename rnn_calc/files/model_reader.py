@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rnn_calc.core.conventions import CONVENTIONS
-from rnn_calc.core.errors import DataError, RnnCalcError, did_you_mean, listed, quoted
+from rnn_calc.core.errors import DataError, RnnCalcError, did_you_mean, listed, printable, quoted
 from rnn_calc.core.sizes import check_size
 from rnn_calc.files.model import EXPECTED, ModelFile
 from rnn_calc.files.numbers import Numbers, numbers
@@ -98,7 +98,8 @@ def _entry(name: str, value: object, *, allow_nonfinite: bool) -> object:
     if name in _SIZES:
         return check_size(name, value, minimum=_SIZES[name])
     if name in _LISTS:
-        return numbers(value, name, rows="step", allow_nonfinite=allow_nonfinite)
+        found = numbers(value, name, rows="step", allow_nonfinite=allow_nonfinite)
+        return _require_flat(name, found) if name == "h0" else found
     if name == "batch_first":
         return _of_type(name, value, bool, "true or false")
     if name == "gain":
@@ -107,9 +108,19 @@ def _entry(name: str, value: object, *, allow_nonfinite: bool) -> object:
     if name == "expected":
         _check_names(table, EXPECTED, "expected value")
         return table
-    return {
+    entries = {
         symbol: numbers(entry, f"{name}.{symbol}", allow_nonfinite=allow_nonfinite) for symbol, entry in table.items()
     }
+    if name == "embedding":
+        for word, vector in entries.items():
+            _require_flat(f"embedding.{printable(word)}", vector)
+    return entries
+
+
+def _require_flat(name: str, values: Numbers) -> Numbers:
+    if len(values.shape) != 1:
+        raise DataError(f"{name} is nested {len(values.shape)} lists deep; it must be one list of numbers.")
+    return values
 
 
 def _of_type(name: str, value: object, kind: type[T] | tuple[type[T], ...], called: str) -> T:

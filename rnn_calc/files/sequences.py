@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -47,8 +48,9 @@ def drawn_sequence(steps: int, kind: str, seed: int) -> Sequence:
 
         # Not the stream of any weight: those are children of the same seed.
         rng = np.random.default_rng([seed, 1])
-        for start in range(0, steps, BLOCK):
-            shape = (min(BLOCK, steps - start), width)
+        length = _block_length(width)
+        for start in range(0, steps, length):
+            shape = (min(length, steps - start), width)
             yield rng.standard_normal(shape) if kind == "gaussian" else np.zeros(shape)
 
     source = f"{steps} inputs N(0, 1), seed {seed}" if kind == "gaussian" else f"{steps} inputs of zeros"
@@ -84,16 +86,16 @@ def text_sequence(text: str, embedding: dict[str, Numbers]) -> Sequence:
                     f"{quoted(token)} has no vector in [embedding], which knows {len(embedding)} words."
                     f"{did_you_mean(token, embedding)}"
                 )
-        rows = [list(embedding[token].flat) for token in tokens]
+        vectors = {token: list(embedding[token].flat) for token in set(tokens)}
         origin = f"{len(tokens)} words through the embedding"
     else:
         vocabulary = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
         width = len(vocabulary)
-        rows = [[float(index == vocabulary[token]) for index in range(width)] for token in tokens]
+        vectors = {token: [float(index == at) for index in range(width)] for token, at in vocabulary.items()}
         origin = f"{len(tokens)} words, one-hot over {width} in order of appearance"
 
     def blocks(_: int) -> Iterator[Array]:
-        return _in_blocks(rows)
+        return _in_blocks(map(vectors.__getitem__, tokens))
 
     return Sequence(origin, width, len(tokens), blocks, tuple(tokens))
 
@@ -166,13 +168,23 @@ def _json_sequence(text: str, path: str, *, allow_nonfinite: bool) -> Sequence:
     return listed_sequence(numbers(document, f"{name}: sequence", rows="step", allow_nonfinite=allow_nonfinite), name)
 
 
+def _unique_names(path: str, pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object, in which TOML's rule holds: a name stands once."""
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise DataError(f"{describe_source(path)} has the name {quoted(name)} twice in one object.")
+        found[name] = value
+    return found
+
+
 def parse_json(text: str, path: str) -> object:
     """The JSON document in `text`.
 
     Raises: DataError naming line and column where it is no JSON, or that it is nested too deep.
     """
     try:
-        document: object = json.loads(text)
+        document: object = json.loads(text, object_pairs_hook=partial(_unique_names, path))
     except json.JSONDecodeError as error:
         raise DataError(
             f"{describe_source(path)} is no JSON: line {error.lineno}, column {error.colno}: {error.msg.lower()}."
@@ -196,8 +208,9 @@ def _npy_sequence(path: str, *, allow_nonfinite: bool) -> Sequence:
     def blocks(_: int) -> Iterator[Array]:
         import numpy as np
 
-        for start in range(0, len(array), BLOCK):
-            yield np.asarray(array[start : start + BLOCK], dtype=np.float64)
+        length = _block_length(array.shape[1])
+        for start in range(0, len(array), length):
+            yield np.asarray(array[start : start + length], dtype=np.float64)
 
     return Sequence(describe_source(path), array.shape[1], array.shape[0], blocks)
 
@@ -280,5 +293,12 @@ def _in_blocks(rows: Iterable[Row]) -> Iterator[Array]:
     import numpy as np
 
     iterator = iter(rows)
-    while block := list(islice(iterator, BLOCK)):
+    length = 1
+    while block := list(islice(iterator, length)):
         yield np.array(block, dtype=np.float64)
+        length = _block_length(len(block[0]))
+
+
+def _block_length(width: int) -> int:
+    """How many steps of that width are handed on at a time: at most BLOCK, and about 32 MiB."""
+    return max(1, min(BLOCK, 2**22 // width))

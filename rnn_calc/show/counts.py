@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rnn_calc.core.expectations import Expectation
 
 
-def counts_view(report: CountReport, expectations: tuple[Expectation, ...], heading: str) -> View:
+def counts_view(report: CountReport, expectations: tuple[Expectation, ...], heading: Text) -> View:
     """The count report in every format."""
     return View(
         "params",
@@ -26,7 +26,7 @@ def counts_view(report: CountReport, expectations: tuple[Expectation, ...], head
     )
 
 
-def _document(report: CountReport, expectations: tuple[Expectation, ...], heading: str) -> Document:
+def _document(report: CountReport, expectations: tuple[Expectation, ...], heading: Text) -> Document:
     column_matrices = report.convention.column_matrices
     columns = (
         Column("parameter", "math"),
@@ -49,7 +49,7 @@ def _document(report: CountReport, expectations: tuple[Expectation, ...], headin
     if report.readout:
         parts.append(("readout", report.readout_formula, report.readout))
     blocks: list[Block] = [
-        Text((heading,), "title"),
+        heading,
         Table("Parameters", columns, rows, ("total", "", "", "", report.total)),
         Table(
             "Closed form",

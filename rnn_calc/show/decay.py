@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import inf, isfinite, log10
+from math import ceil, inf, isfinite, log10
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,11 +28,12 @@ _PLOT_MARGIN = 14
 
 @dataclass(frozen=True)
 class DecayShown:
-    """What a shown decay needs beside its numbers: a label for each report, and where everything came from."""
+    """What a shown decay needs beside its numbers: labels, the recurrent matrix's symbol, where all came from."""
 
-    heading: str
+    heading: Text
     notes: tuple[str, ...]
     labels: tuple[str, ...]
+    matrix: str
 
 
 def decay_view(reports: Sequence[DecayReport], shown: DecayShown, expectations: tuple[Expectation, ...]) -> View:
@@ -48,18 +49,18 @@ def decay_view(reports: Sequence[DecayReport], shown: DecayShown, expectations: 
 
 def _document(reports: Sequence[DecayReport], shown: DecayShown, expectations: tuple[Expectation, ...]) -> Document:
     blocks: list[Block] = [
-        Text((shown.heading,), "title"),
+        shown.heading,
         Text(shown.notes, "muted"),
         # One lag is one point, and no curve.
         *([Figure(_PLOT_TITLE, partial(_draw_plot, reports, shown))] if len(reports[0].lags) > 1 else []),
         _lag_table(reports, shown),
         _summary_table(reports, shown),
     ]
-    for report in reports:
-        blocks += _jacobian_tables(report)
+    for report, label in zip(reports, shown.labels, strict=True):
+        blocks += _jacobian_tables(report, f" ({label})" if len(reports) > 1 else "")
     for report, label in zip(reports, shown.labels, strict=True):
         title = "What theory allows to say" + (f" ({label})" if len(reports) > 1 else "")
-        blocks.append(Text(tuple(f"· {sentence}" for sentence in theory_of(report)), title=title))
+        blocks.append(Text(tuple(f"· {sentence}" for sentence in theory_of(report, shown.matrix)), title=title))
     if expectations:
         blocks.append(expectation_block(expectations))
     return Document(tuple(blocks))
@@ -111,23 +112,28 @@ def _lag_table(reports: Sequence[DecayReport], shown: DecayShown) -> Table:
     for lag in lags:
         if len(reports) == 1:
             norm, bound = reports[0].log10_norm(lag), reports[0].log10_bound(lag)
-            rows.append((lag, Magnitude(norm), _logarithm(norm), Magnitude(bound), _logarithm(bound)))
+            rows.append(
+                (lag, Magnitude(norm), _logarithm(norm, reports[0].rounding), Magnitude(bound), _logarithm(bound, 0))
+            )
         else:
             rows.append((lag, *(Magnitude(report.log10_norm(lag)) for report in reports)))
     title = "‖∂h_T/∂h_{T−lag}‖₂ at some lags" + ("" if len(reports) == 1 else ", side by side")
     return Table(title, tuple(columns), tuple(rows))
 
 
-def _logarithm(value: float) -> Value:
-    return value if isfinite(value) else None
+def _logarithm(value: float, rounding: float) -> Value:
+    """A logarithm for a table: one that rounding alone keeps from 0 is 0."""
+    if not isfinite(value):
+        return None
+    return 0.0 if abs(value) < rounding else value
 
 
 def _summary_table(reports: Sequence[DecayReport], shown: DecayShown) -> Table:
     columns = [Column("measured")]
     columns += [Column(label if len(reports) > 1 else "value", "number") for label in shown.labels]
     quantities: list[tuple[str, list[Value]]] = [
-        ("spectral radius of W_hh", [report.spectral_radius for report in reports]),
-        ("spectral norm of W_hh, σ_max", [report.spectral_norm for report in reports]),
+        (f"spectral radius of {shown.matrix}", [report.spectral_radius for report in reports]),
+        (f"spectral norm of {shown.matrix}, σ_max", [report.spectral_norm for report in reports]),
         ("bound per step, max|φ′|·σ_max", [report.bound_per_step for report in reports]),
         ("fitted rate per step", [report.rate_per_step for report in reports]),
         ("half-life, steps", [report.half_life for report in reports]),
@@ -149,34 +155,36 @@ def _first_below(report: DecayReport) -> str:
     if report.half_life is None:
         return "none"
     further = (log10(report.threshold) - report.log10_norm(longest)) / log10(report.rate_per_step)
-    return f"> {longest} (≈ {longest + further:,.0f})" if further < 1e7 else f"> {longest}"
+    return f"> {longest} (≈ {longest + ceil(further):,})" if further < 1e7 else f"> {longest}"
 
 
 def _peak(report: DecayReport) -> str:
     return f"{power_of_ten(report.log10_norm(report.peak))} (lag {report.peak})"
 
 
-def _jacobian_tables(report: DecayReport) -> list[Block]:
+def _jacobian_tables(report: DecayReport, label: str) -> list[Block]:
     tables: list[Block] = []
     for lag, matrix in report.jacobians.items():
         T = report.trace.steps
         columns = (Column("", "index"), *(Column(f"unit {k + 1}", "number") for k in range(matrix.shape[1])))
         rows = tuple((i + 1, *map(float, row)) for i, row in enumerate(matrix))
-        tables.append(Table(f"∂h_{T}/∂h_{T - lag}: row i, column k is ∂h_{T}[i]/∂h_{T - lag}[k]", columns, rows))
+        tables.append(Table(f"∂h_{T}/∂h_{T - lag}: row i, column k is ∂h_{T}[i]/∂h_{T - lag}[k]{label}", columns, rows))
     return tables
 
 
 def _json(reports: Sequence[DecayReport], shown: DecayShown, expectations: tuple[Expectation, ...]) -> Iterator[str]:
     head: dict[str, object] = {"notes": list(shown.notes), "steps": reports[0].trace.steps}
     if len(reports) == 1:
-        content = head | _report_json(reports[0])
+        content = head | _report_json(reports[0], shown)
     else:
-        runs = [{"label": label, **_report_json(report)} for label, report in zip(shown.labels, reports, strict=True)]
+        runs = [
+            {"label": label, **_report_json(report, shown)} for label, report in zip(shown.labels, reports, strict=True)
+        ]
         content = head | {"runs": runs}
     return json_object("gradient-decay", content | expectations_json(expectations))
 
 
-def _report_json(report: DecayReport) -> dict[str, object]:
+def _report_json(report: DecayReport, shown: DecayShown) -> dict[str, object]:
     content: dict[str, object] = {
         "spectral_radius": report.spectral_radius,
         "spectral_norm": report.spectral_norm,
@@ -189,7 +197,7 @@ def _report_json(report: DecayReport) -> dict[str, object]:
         "peak_lag": report.peak,
         "rounding_estimate": report.rounding,
         "verdict": report.verdict,
-        "theory": list(theory_of(report)),
+        "theory": list(theory_of(report, shown.matrix)),
         "lags": [_lag_json(report, lag) for lag in report.lags],
     }
     if report.jacobians:

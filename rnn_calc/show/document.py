@@ -84,8 +84,3 @@ class Document(NamedTuple):
     """A report, ready to be rendered."""
 
     blocks: tuple[Block, ...]
-
-
-def plain_line(text: str) -> Line:
-    """A line without any style."""
-    return [(text, "")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from rnn_calc.show.document import Column, Table
@@ -48,7 +49,7 @@ def expectations_json(expectations: Sequence[Expectation]) -> dict[str, object]:
                 "value": e.name,
                 "printed": e.printed,
                 "computed": e.computed,
-                "difference": e.difference,
+                "difference": e.difference if e.difference is not None and isfinite(e.difference) else None,
                 "met": e.met,
             }
             for e in expectations

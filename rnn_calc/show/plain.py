@@ -125,7 +125,7 @@ def _latex_signs(text: str) -> str:
 
 
 def _latex_cell(text: str, kind: Kind) -> str:
-    if kind in ("number", "vector") and "–" not in text:
+    if kind in ("number", "vector") and re.fullmatch(r"[-−+0-9.,e\[\]\s∞]+", text):
         # A minus in text would be a hyphen.
         return "$" + re.sub(r"e([+-]?)0*(\d+)", r" \\cdot 10^{\1\2}", _latex_signs(text)).replace("{+", "{") + "$"
     if kind != "math" or not text:

@@ -26,7 +26,7 @@ _MODES = {
 
 
 def shapes_view(
-    report: ShapeReport, diagnoses: tuple[Diagnosis, ...], expectations: tuple[Expectation, ...], heading: str
+    report: ShapeReport, diagnoses: tuple[Diagnosis, ...], expectations: tuple[Expectation, ...], heading: Text
 ) -> View:
     """The shape report in every format."""
     return View(
@@ -38,10 +38,10 @@ def shapes_view(
 
 
 def _document(
-    report: ShapeReport, diagnoses: tuple[Diagnosis, ...], expectations: tuple[Expectation, ...], heading: str
+    report: ShapeReport, diagnoses: tuple[Diagnosis, ...], expectations: tuple[Expectation, ...], heading: Text
 ) -> Document:
     blocks: list[Block] = [
-        Text((heading,), "title"),
+        heading,
         Text(tuple(f"  {equation}" for equation in report.equations), "math"),
     ]
     if diagnoses:
@@ -53,6 +53,7 @@ def _document(
     ]
     if report.sequence:
         blocks.append(_tensor_table("Whole sequences", report, report.sequence))
+    if report.sequence or report.unrolled or report.mode != "many-to-many":
         blocks.append(Text((_MODES[report.mode],), "muted"))
     if report.unrolled:
         blocks.append(Figure("The network unrolled", partial(draw_unrolled, report)))

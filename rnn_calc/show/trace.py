@@ -36,7 +36,7 @@ class TraceShown:
     """What a shown trace needs beside its numbers: symbols, words, where weights and inputs came from."""
 
     convention: Convention
-    heading: str
+    heading: Text
     notes: tuple[str, ...]
     labels: tuple[str, ...] = ()
     explain: bool = False
@@ -63,7 +63,7 @@ def _document(trace: Trace, shown: TraceShown, expectations: tuple[Expectation, 
     steps = head_and_tail(trace.steps, _MOST_STEPS)
     units = _selected_units(trace, shown)
     left_out = _left_out(steps, units)
-    blocks: list[Block] = [Text((shown.heading,), "title"), Text(shown.notes, "muted")]
+    blocks: list[Block] = [shown.heading, Text(shown.notes, "muted")]
     if left_out:
         blocks.append(Text(left_out, "warning"))
     blocks.append(_inputs_table(trace, shown, steps))
@@ -151,7 +151,8 @@ def _memory_table(trace: Trace, steps: Selection, units: Selection) -> Table:
 
 def _scale(trace: Trace) -> float:
     """The value that full shade stands for: 1 where states stay within ±1, else the largest that is finite."""
-    finite = np.abs(trace.h[np.isfinite(trace.h)])
+    states = np.vstack([trace.h0[None], trace.h])
+    finite = np.abs(states[np.isfinite(states)])
     largest = float(finite.max()) if finite.size else 1.0
     return 1.0 if largest <= 1 else largest
 
@@ -245,7 +246,11 @@ def _json(
             yield json.dumps(head)[:-1] + ', "steps": ['
         yield from _json_steps(trace, shown)
     tail = expectations_json(expectations)
-    yield "]" + "".join(f", {json.dumps(name)}: {json.dumps(value)}" for name, value in tail.items()) + "}"
+    yield (
+        "]"
+        + "".join(f", {json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in tail.items())
+        + "}"
+    )
 
 
 def _json_steps(trace: Trace, shown: TraceShown) -> Iterator[str]:
