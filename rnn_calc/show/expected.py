@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,8 @@ def _two_digits_on(expectation: Expectation) -> tuple[str, str | None]:
     if "." not in computed:  # whole numbers
         return computed, f"{difference:+.0f}" if difference else "0"
     if "e" in expectation.printed.lower() or "e" in computed.lower():
-        return f"{float(computed):.6g}", f"{difference:+.3g}"
+        # Decimal and not float: the number may be far beyond float64.
+        return f"{Decimal(computed):.6g}", f"{difference:+.3g}" if isfinite(difference) else None
     digits = len(expectation.printed.partition(".")[2]) + 2
     return f"{float(computed):.{digits}f}", f"{difference:+.{digits}f}"
 
