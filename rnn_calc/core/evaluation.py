@@ -21,12 +21,13 @@ def bulk_product(matrix: Array, rows: Array) -> Array:
     out = np.empty((len(flat), len(matrix)))
     transposed = matrix.T
     full = len(flat) - len(flat) % SLAB
-    for start in range(0, full, SLAB):
-        np.matmul(flat[start : start + SLAB], transposed, out=out[start : start + SLAB])
-    if full < len(flat):
-        last = np.zeros((SLAB, flat.shape[1]))
-        last[: len(flat) - full] = flat[full:]
-        out[full:] = (last @ transposed)[: len(flat) - full]
+    with np.errstate(all="ignore"):
+        for start in range(0, full, SLAB):
+            np.matmul(flat[start : start + SLAB], transposed, out=out[start : start + SLAB])
+        if full < len(flat):
+            last = np.zeros((SLAB, flat.shape[1]))
+            last[: len(flat) - full] = flat[full:]
+            out[full:] = (last @ transposed)[: len(flat) - full]
     return out.reshape(*rows.shape[:-1], len(matrix))
 
 
@@ -50,22 +51,30 @@ class Values:
 
 
 def evaluate(expression: Expression, values: Values, weights: Weights) -> Array:
-    """The value of `expression` at every step at once, from values that are already known."""
+    """The value of `expression` at every step at once, from values that are already known.
+
+    What float64 cannot hold comes out as infinity or NaN, without a warning.
+    """
+    with np.errstate(all="ignore"):
+        return _evaluate(expression, values, weights)
+
+
+def _evaluate(expression: Expression, values: Values, weights: Weights) -> Array:
     match expression:
         case Vector():
             return values.of(expression)
         case Parameter(name=name):
             return weights[name]
         case Product(matrix, vector):
-            return bulk_product(weights[matrix.name], evaluate(vector, values, weights))
+            return bulk_product(weights[matrix.name], _evaluate(vector, values, weights))
         case Sum(terms):
-            total = evaluate(terms[0], values, weights)
+            total = _evaluate(terms[0], values, weights)
             for term in terms[1:]:
-                total = total + evaluate(term, values, weights)
+                total = total + _evaluate(term, values, weights)
             return total
         case Hadamard(left, right):
-            return evaluate(left, values, weights) * evaluate(right, values, weights)
+            return _evaluate(left, values, weights) * _evaluate(right, values, weights)
         case Apply(function, argument):
-            return apply_function(function, evaluate(argument, values, weights))
+            return apply_function(function, _evaluate(argument, values, weights))
         case _:
             raise AssertionError(f"unresolved expression: {expression}")

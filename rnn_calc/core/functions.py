@@ -72,14 +72,17 @@ ELEMENTWISE = {
 def apply_function(function: str, z: Array) -> Array:
     """The elementwise function of an array, as a new array."""
     value = z
-    for call, extra in ELEMENTWISE[function].calls:
-        value = call(value, *extra)
+    # Infinity on the way, as in 1/(1 + exp(80000)), is part of the right answer.
+    with np.errstate(all="ignore"):
+        for call, extra in ELEMENTWISE[function].calls:
+            value = call(value, *extra)
     return value
 
 
 def slopes(function: str, z: Array) -> Array:
     """The derivative at every entry."""
-    return ELEMENTWISE[function].slope(z, np.zeros(1))
+    with np.errstate(all="ignore"):
+        return ELEMENTWISE[function].slope(z, np.zeros(1))
 
 
 def lifted_slopes(function: str, z: Array) -> tuple[Array, NDArray[np.int64]]:
@@ -88,6 +91,7 @@ def lifted_slopes(function: str, z: Array) -> tuple[Array, NDArray[np.int64]]:
     Shapes: z (T, n) gives slopes (T, n) and exponents (T,), which are 0 but for those steps.
     """
     entry = ELEMENTWISE[function]
-    least = entry.saturation * np.abs(z).min(axis=-1, keepdims=True)
-    lift = np.where((least > _LIFT_FROM) & np.isfinite(least), np.floor(least / log(2)), 0.0)
-    return entry.slope(z, lift), -lift[:, 0].astype(np.int64)
+    with np.errstate(all="ignore"):
+        least = entry.saturation * np.abs(z).min(axis=-1, keepdims=True)
+        lift = np.where((least > _LIFT_FROM) & np.isfinite(least), np.floor(least / log(2)), 0.0)
+        return entry.slope(z, lift), -lift[:, 0].astype(np.int64)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_calc.core.equations import ACTIVATIONS, MAX_SLOPE
-from rnn_calc.core.functions import ELEMENTWISE, apply_function, slopes
+from rnn_calc.core.functions import ELEMENTWISE, apply_function, lifted_slopes, slopes
 from tests import references
 from tests.references import mp_sigmoid_slope, mp_tanh_slope
 
@@ -46,3 +46,17 @@ def test_a_slope_keeps_its_digits_where_the_function_saturates(function: str, or
 
 def test_the_slope_of_a_relu_is_zero_at_zero_and_one_above() -> None:
     np.testing.assert_array_equal(slopes("relu", np.array([-1.0, 0.0, 5e-324, 2.0])), [0, 0, 1, 1])
+
+
+@every_activation
+def test_nothing_far_out_gives_a_warning(activation: str) -> None:
+    # NumPy's own state, where everything is fatal, stands for a caller that has none of its own.
+    z = np.array([[-np.inf, -80000.0, -1e308, 1e308, 80000.0, np.inf, np.nan]])
+    with np.errstate(all="raise"):
+        value, slope = apply_function(activation, z)[0], slopes(activation, z)[0]
+        lifted_slopes(activation, z)
+    ends = {"tanh": (-1, 1), "sigmoid": (0, 1), "relu": (0, np.inf), "identity": (-np.inf, np.inf)}[activation]
+    assert (value[0], value[5]) == ends
+    assert np.isnan(value[6])
+    steep = {"tanh": (0, 0), "sigmoid": (0, 0), "relu": (0, 1), "identity": (1, 1)}[activation]
+    assert [(slope[1], slope[4]), (slope[2], slope[3])] == [steep, steep]
