@@ -92,6 +92,11 @@ def write_shape(shape: tuple[int, ...], *, column_matrices: bool = False) -> str
     return f"({shape[0]},)" if len(shape) == 1 else f"({', '.join(map(str, shape))})"
 
 
+def write_axes(axes: tuple[str, ...]) -> str:
+    """Axis names as a shape is read aloud: (d_h,), (d_h, d_in)."""
+    return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
+
+
 _ROLES = ("input", "recurrent", "bias", "readout", "readout_bias")
 
 

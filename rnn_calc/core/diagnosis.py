@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import permutations
 
-from rnn_calc.core.conventions import CONVENTIONS, Convention, write_shape
+from rnn_calc.core.conventions import CONVENTIONS, Convention, write_axes, write_shape
 from rnn_calc.core.errors import UsageError, did_you_mean, quoted
 from rnn_calc.core.shapes import ShapeReport, Tensor
 
@@ -52,10 +52,6 @@ def _unknown(report: ShapeReport, symbol: str) -> str:
     return f"There is no tensor {quoted(symbol)} here; there are {', '.join(symbols)}.{hint}"
 
 
-def _names(axes: tuple[str, ...]) -> str:
-    return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
-
-
 def _reason(report: ShapeReport, tensor: Tensor, got: tuple[int, ...]) -> str:
     convention, needs, axes = report.convention, tensor.shape, tensor.axes
     if any(size < 1 for size in got):
@@ -65,7 +61,7 @@ def _reason(report: ShapeReport, tensor: Tensor, got: tuple[int, ...]) -> str:
     if tuple(size for size in got if size != 1) == tuple(size for size in needs if size != 1):
         return _with_ones(got, needs, axes)
     if len(got) != len(needs):
-        return f"it has {_axes(len(got))}; {tensor.symbol} has {_axes(len(needs))}: {_names(axes)}"
+        return f"it has {_axes(len(got))}; {tensor.symbol} has {_axes(len(needs))}: {write_axes(axes)}"
     wrong = [_wrong_axis(report, tensor, index, got[index]) for index in range(len(got)) if got[index] != needs[index]]
     return "; ".join(wrong)
 
@@ -81,7 +77,7 @@ def _reordered(convention: Convention, tensor: Tensor, got: tuple[int, ...]) -> 
     )
     have = tuple(tensor.axes[index] for index in order)
     word = "transposed" if tensor.kind == "parameter" else "its axes are in another order"
-    reason = f"{word}: you have {_names(have)}, this convention needs {_names(tensor.axes)}"
+    reason = f"{word}: you have {write_axes(have)}, this convention needs {write_axes(tensor.axes)}"
     if tensor.kind != "parameter" or "1" in tensor.axes:
         return reason  # only matrices are stored the other way round elsewhere
     others = [other.name for other in CONVENTIONS.values() if other.row_vectors != convention.row_vectors]
@@ -93,7 +89,7 @@ def _with_ones(got: tuple[int, ...], needs: tuple[int, ...], axes: tuple[str, ..
     what = f"it has {_axes(len(got))}"
     if (len(got), len(needs)) == (2, 1):
         what = f"it is a matrix of one {'row' if got[0] == 1 else 'column'}"
-    return f"{what}; this convention writes {_names(axes)} = {write_shape(needs)}: reshape it, no number changes"
+    return f"{what}; this convention writes {write_axes(axes)} = {write_shape(needs)}: reshape it, no number changes"
 
 
 def _wrong_axis(report: ShapeReport, tensor: Tensor, index: int, size: int) -> str:

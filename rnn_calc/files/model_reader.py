@@ -12,7 +12,7 @@ from rnn_calc.core.errors import DataError, RnnCalcError, did_you_mean, listed, 
 from rnn_calc.core.sizes import check_size
 from rnn_calc.files.model import EXPECTED, ModelFile
 from rnn_calc.files.numbers import Numbers, numbers
-from rnn_calc.files.source import decode, describe_source, read_bytes
+from rnn_calc.files.source import decode, describe_source, parse_json, read_bytes
 
 T = TypeVar("T")
 
@@ -61,8 +61,6 @@ def _parse_toml(text: str, path: str) -> Mapping[str, object]:
 
 
 def _parse_json(text: str, path: str) -> Mapping[str, object]:
-    from rnn_calc.files.sequences import parse_json
-
     document = parse_json(text, path)
     if not isinstance(document, dict):
         raise DataError(f"{describe_source(path)} holds no object; a model file is an object of named entries.")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rnn_calc.core.errors import DataError, did_you_mean, quoted
 from rnn_calc.files.numbers import Numbers, count_numbers, numbers, parse_number
-from rnn_calc.files.source import decode, describe_source, open_error, read_bytes, stdin_bytes
+from rnn_calc.files.source import decode, describe_source, open_error, parse_json, read_bytes, stdin_bytes
 
 if TYPE_CHECKING:
     from rnn_calc.core.weights import Array
@@ -166,34 +164,6 @@ def _json_sequence(text: str, path: str, *, allow_nonfinite: bool) -> Sequence:
     if not document:
         raise DataError(f"{name} is an empty sequence; it must have at least one step.")
     return listed_sequence(numbers(document, f"{name}: sequence", rows="step", allow_nonfinite=allow_nonfinite), name)
-
-
-def _unique_names(path: str, pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """A JSON object, in which TOML's rule holds: a name stands once."""
-    found: dict[str, object] = {}
-    for name, value in pairs:
-        if name in found:
-            raise DataError(f"{describe_source(path)} has the name {quoted(name)} twice in one object.")
-        found[name] = value
-    return found
-
-
-def parse_json(text: str, path: str) -> object:
-    """The JSON document in `text`.
-
-    Raises: DataError naming line and column where it is no JSON, or that it is nested too deep.
-    """
-    try:
-        document: object = json.loads(text, object_pairs_hook=partial(_unique_names, path))
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{describe_source(path)} is no JSON: line {error.lineno}, column {error.colno}: {error.msg.lower()}."
-        ) from None
-    except RecursionError:
-        raise DataError(f"{describe_source(path)} is nested too deep to be read.") from None
-    except ValueError:
-        raise DataError(f"{describe_source(path)} holds a number with too many digits.") from None
-    return document
 
 
 def _npy_sequence(path: str, *, allow_nonfinite: bool) -> Sequence:

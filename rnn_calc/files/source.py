@@ -1,12 +1,13 @@
-"""Bytes and text from a path or from stdin, with limits, and an error for everything that can go wrong."""
+"""Bytes, text and JSON from a path or from stdin, with limits, and an error for everything that can go wrong."""
 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from rnn_calc.core.errors import DataError, TooLargeError, did_you_mean, printable
+from rnn_calc.core.errors import DataError, TooLargeError, did_you_mean, printable, quoted
 from rnn_calc.core.memory import write_bytes
 
 # Model files and JSON are read whole; a larger one is no model file for a calculator.
@@ -73,3 +74,33 @@ def decode(content: bytes, path: str) -> str:
         raise DataError(
             f"{describe_source(path)} is not UTF-8 text: byte {error.start} is 0x{content[error.start]:02x}."
         ) from None
+
+
+def _unique_names(path: str, pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object, in which TOML's rule holds: a name stands once."""
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise DataError(f"{describe_source(path)} has the name {quoted(name)} twice in one object.")
+        found[name] = value
+    return found
+
+
+def parse_json(text: str, path: str) -> object:
+    """The JSON document in `text`.
+
+    Raises: DataError naming line and column where it is no JSON, or that it is nested too deep.
+    """
+    import json
+
+    try:
+        document: object = json.loads(text, object_pairs_hook=partial(_unique_names, path))
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{describe_source(path)} is no JSON: line {error.lineno}, column {error.colno}: {error.msg.lower()}."
+        ) from None
+    except RecursionError:
+        raise DataError(f"{describe_source(path)} is nested too deep to be read.") from None
+    except ValueError:
+        raise DataError(f"{describe_source(path)} holds a number with too many digits.") from None
+    return document

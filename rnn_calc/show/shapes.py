@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rnn_calc.core.conventions import write_shape
+from rnn_calc.core.conventions import write_axes, write_shape
 from rnn_calc.core.shapes import DimensionCheck, ShapeReport, Tensor
 from rnn_calc.show.document import Block, Column, Document, Figure, Table, Text
 from rnn_calc.show.expected import expectation_block, expectations_json
@@ -67,14 +67,10 @@ def _shape(report: ShapeReport, shape: tuple[int, ...]) -> str:
     return write_shape(shape, column_matrices=report.convention.column_matrices)
 
 
-def _axes(axes: tuple[str, ...]) -> str:
-    return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
-
-
 def _tensor_table(title: str, report: ShapeReport, tensors: tuple[Tensor, ...]) -> Table:
     columns = (Column("symbol", "math"), Column("shape", "shape"), Column("axes", "math"), Column("role"))
     write = write_shape if tensors is report.sequence else partial(_shape, report)
-    rows = tuple((tensor.symbol, write(tensor.shape), _axes(tensor.axes), tensor.role) for tensor in tensors)
+    rows = tuple((tensor.symbol, write(tensor.shape), write_axes(tensor.axes), tensor.role) for tensor in tensors)
     return Table(title, columns, rows)
 
 
