@@ -36,8 +36,8 @@ def wait_for(condition: Path, pattern: str) -> None:
         time.sleep(0.02)
 
 
-def interrupt(running: subprocess.Popen[bytes]) -> tuple[int, bytes]:
-    running.send_signal(signal.SIGINT)
+def interrupt(running: subprocess.Popen[bytes], number: int = signal.SIGINT) -> tuple[int, bytes]:
+    running.send_signal(number)
     try:
         said = running.communicate(timeout=20)[1]
     finally:
@@ -62,10 +62,11 @@ def test_ctrl_c_while_starting_is_no_traceback_of_ours(delay: float) -> None:
     assert b"rnn_calc/" not in said
 
 
-def test_ctrl_c_leaves_no_partial_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_no_partial_file(tmp_path: Path, number: int, status: int) -> None:
     running = start("trace", "--steps", "100000000", "--output", str(tmp_path / "t.csv"))
     wait_for(tmp_path, ".t.csv.*.partial")
-    assert interrupt(running) == (130, b"")
+    assert interrupt(running, number) == (status, b"")
     assert list(tmp_path.iterdir()) == []
 
 
