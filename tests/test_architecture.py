@@ -57,6 +57,7 @@ CORE_ORDER = (
     "linearization",
     "trace",
     "products",
+    "extended",
     "decay",
 )
 

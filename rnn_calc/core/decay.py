@@ -13,7 +13,9 @@ import numpy as np
 from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.equations import MAX_SLOPE
 from rnn_calc.core.errors import DataError, NonFiniteError
+from rnn_calc.core.extended import norms_by_entry
 from rnn_calc.core.linearization import Linearization
+from rnn_calc.core.memory import FLOAT64, require_memory
 from rnn_calc.core.products import JacobianProduct
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array, spectral_norm, spectral_radius
@@ -133,9 +135,21 @@ def gradient_decay(
     if np.isnan(trace.values.now["z"]).any():
         raise NonFiniteError("A pre-activation is NaN, so its slope is unknown; take a bounded activation (tanh).")
 
+    width = trace.network.d_h
+    # The product, what multiplies it, and the work of its singular values: 8.4 and 8.2 d_h² at d_h = 1500 and 2000.
+    require_memory(
+        FLOAT64 * width * width * (10 + len(jacobians)),
+        f"The gradient decay of {width:,} hidden units",
+        "Take fewer hidden units, or fewer --jacobian.",
+    )
     derivative = Linearization(Engine(trace.network, trace.weights), trace.values)
     kept: dict[int, Array] = {}
-    norms = None if jacobians else _norms(derivative, T, trace.network.d_h, watch)
+    chain = derivative.uneven_chain()
+    norms: Array | None = None
+    if chain:
+        norms = np.array(norms_by_entry(chain, T, jacobians, kept, watch)) * _LOG10_2
+    elif not jacobians:
+        norms = _norms(derivative, T, trace.network.d_h, watch)
     if norms is None:
         norms = _norms_in_full(derivative, T, trace.network.d_h, jacobians, kept, watch)
     return DecayReport(

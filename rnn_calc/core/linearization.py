@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnn_calc.core.engine import Engine
 from rnn_calc.core.equations import Apply, Expression, Hadamard, Product, Sum, Vector, operands, walk
 from rnn_calc.core.evaluation import Values, evaluate
-from rnn_calc.core.functions import lifted_slopes, slopes
+from rnn_calc.core.functions import entry_slopes, is_uneven, lifted_slopes, slopes
 from rnn_calc.core.weights import Array
+
+
+@dataclass(frozen=True)
+class Chain:
+    """∂h_t/∂h_{t−1} = diag(slopes[t] × 2^exponents[t])·matrix, of a state that is one function of a linear map."""
+
+    slopes: Array
+    exponents: NDArray[np.int64]
+    matrix: Array
 
 
 class Linearization:
@@ -53,6 +64,21 @@ class Linearization:
             if equation.name in pending:
                 self._back(equation.expression, pending.pop(equation.name), t, pending, result)
         return result
+
+    def uneven_chain(self) -> Chain | None:
+        """The Jacobians' factors where some slopes are lost beside others of their step, else None."""
+        last = self._equations[-1].expression
+        if not (self._single and len(self._engine.network.cell.state) == 1 and isinstance(last, Apply)):
+            return None
+        argument = evaluate(last.argument, self._values, self._engine.weights)
+        if argument.ndim != 2 or not is_uneven(last.function, argument, self._exponents):
+            return None
+        # With slopes of 1, what is left of the chain is the matrix, the same at every step.
+        name, kept = self._equations[-1].name, self._slopes[last]
+        self._slopes[last] = np.ones_like(argument[:1])
+        matrix = self.pull(0, {name: np.eye(argument.shape[1])})[name]
+        self._slopes[last] = kept
+        return Chain(*entry_slopes(last.function, argument), matrix)
 
     def exponent(self, t: int) -> int:
         """The power of two that `pull` leaves out at step `t`: 0 unless every unit saturates beyond float64."""
