@@ -120,7 +120,7 @@ def gradient_decay(
 
     `jacobians` names lags whose whole matrix is kept; `watch` goes over the lags.
     Raises: DataError for a batch, fewer than two steps, a threshold outside (0, 1) or a lag that there is not;
-    NonFiniteError where a pre-activation is no number.
+    NonFiniteError where a pre-activation is no number; TooLargeError before anything is allocated.
     """
     T = trace.steps
     if trace.x.ndim != 2:
@@ -137,16 +137,13 @@ def gradient_decay(
 
     width = trace.network.d_h
     # The product, what multiplies it, and the work of its singular values: 8.4 and 8.2 d_h² at d_h = 1500 and 2000.
-    require_memory(
-        FLOAT64 * width * width * (10 + len(jacobians)),
-        f"The gradient decay of {width:,} hidden units",
-        "Take fewer hidden units, or fewer --jacobian.",
-    )
+    _require_matrices(width, 10 + len(jacobians))
     derivative = Linearization(Engine(trace.network, trace.weights), trace.values)
     kept: dict[int, Array] = {}
     chain = derivative.uneven_chain()
     norms: Array | None = None
     if chain:
+        _require_matrices(width, 20 + len(jacobians))  # 17.8 d_h² at d_h = 1000
         norms = np.array(norms_by_entry(chain, T, jacobians, kept, watch)) * _LOG10_2
     elif not jacobians:
         norms = _norms(derivative, T, trace.network.d_h, watch)
@@ -160,6 +157,14 @@ def gradient_decay(
         MAX_SLOPE[trace.network.activation],
         threshold,
         kept,
+    )
+
+
+def _require_matrices(width: int, count: int) -> None:
+    require_memory(
+        FLOAT64 * width * width * count,
+        f"The gradient decay of {width:,} hidden units",
+        "Take fewer hidden units, or fewer --jacobian.",
     )
 
 

@@ -66,3 +66,6 @@ def test_the_memory_is_asked_for_before_anything_is_allocated(monkeypatch: pytes
     assert gradient_decay(done).verdict == "steady"  # 10 × 10 numbers of 8 bytes ten times over: 8000
     with pytest.raises(TooLargeError, match="The gradient decay of 10 hidden units needs"):
         gradient_decay(done, jacobians=[1])
+    weights = {"W_xh": np.zeros((10, 1)), "W_hh": np.eye(10), "b_h": np.linspace(0, 400, 10)}
+    with pytest.raises(TooLargeError):
+        gradient_decay(trace(Network(1, 10), Weights(weights), np.zeros((3, 1))))
