@@ -98,8 +98,8 @@ def test_every_entry_of_a_nested_list_comes_with_its_position() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ([[1, 2]], r"expected\.h has 1 entries; what was computed has 2 there"),
-        ([[1, 2], [3]], r"expected\.h\[1\] has 1 entries"),
+        ([[1, 2]], r"expected\.h has 1 entry; what was computed has 2 there"),
+        ([[1, 2], [3]], r"expected\.h\[1\] has 1 entry"),
         ([[1, 2], 3], r"expected\.h\[1\] has no list"),
     ],
 )
