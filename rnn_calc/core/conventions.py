@@ -37,7 +37,15 @@ class Convention:
     stacked_state: bool = False
 
     def symbol(self, parameter: Parameter) -> str:
-        """The parameter's name as this convention prints it."""
+        """The parameter's name as this convention prints it.
+
+        Raises: DataError for a parameter that this convention has no name for, as a second bias in a textbook.
+        """
+        if parameter.role not in self.symbols:
+            raise DataError(
+                f"The convention {self.name} has {self.biases} bias a gate and no name for {parameter.name}; take a "
+                f"network with biases={self.biases}, or the convention pytorch."
+            )
         return self.symbols[parameter.role].format(gate=parameter.gate)
 
     def size(self, axis: str) -> str:

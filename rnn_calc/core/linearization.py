@@ -37,9 +37,20 @@ class Linearization:
         nodes = [node for equation in self._equations for node in walk(equation.expression)]
         stateful = [node for node in nodes if engine.depends_on_state(node)]
         # Where every path goes through one function, and only then, its slopes can have an exponent for the whole step.
-        self._single = len([n for n in stateful if isinstance(n, Apply | Hadamard)]) == 1
+        self._single = len([n for n in stateful if isinstance(n, Apply | Hadamard)]) == 1 and not any(
+            self._goes_around(Vector(name, "d_h")) for name in engine.network.cell.state
+        )
         for node in stateful:
             self._prepare(node)
+
+    def _goes_around(self, node: Expression) -> bool:
+        """Whether the previous state reaches `node` without passing a function or an entrywise product."""
+        if isinstance(node, Apply | Hadamard):
+            return False
+        if isinstance(node, Vector):
+            made = [equation for equation in self._equations if equation.name == node.name]
+            return node.previous or any(self._goes_around(equation.expression) for equation in made)
+        return any(map(self._goes_around, operands(node)))
 
     def _prepare(self, node: Expression) -> None:
         """Keep what the derivative of `node` needs, for all steps at once."""

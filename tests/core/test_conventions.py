@@ -131,3 +131,9 @@ def test_an_unknown_convention_is_answered_with_the_nearest() -> None:
     for report in (shapes, count_parameters):
         with pytest.raises(DataError, match=r"no convention 'pytroch'; it must be xh, .*\. Did you mean pytorch\?"):
             report(Network(4, 3), "pytroch")
+
+
+@pytest.mark.parametrize("name", [name for name, entry in CONVENTIONS.items() if entry.biases == 1])
+def test_a_second_bias_has_no_name_where_gates_have_one(name: str) -> None:
+    with pytest.raises(DataError, match="no name for b_hh; take a network with biases=1,"):
+        count_parameters(Network(2, 3, biases=2), CONVENTIONS[name])

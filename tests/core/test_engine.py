@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rnn_calc.core.cells import Cell
 from rnn_calc.core.engine import Engine
-from rnn_calc.core.equations import ACTIVATIONS
+from rnn_calc.core.equations import ACTIVATIONS, H_PREV, Affine, Apply, Equation
 from rnn_calc.core.evaluation import Values
 from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.network import Network
@@ -160,3 +161,15 @@ def test_a_saturated_sigmoid_warns_of_nothing() -> None:
         .now["h"],
         [[0.0], [1.0]],
     )
+
+
+def test_a_state_that_goes_around_its_function_keeps_its_derivative_however_the_function_saturates() -> None:
+    # h_t = h_{t−1} + tanh(z_t): the derivative is the identity and next to nothing beside it.
+    z = Equation("z", Affine("h"), "gate", "")
+    h = Equation("h", H_PREV + Apply("tanh", z.vector), "state", "")
+    network = Network(1, 2, cell=Cell("residual", ("h",), (z, h), ""))
+    arrays = {"W_xh": np.ones((2, 1)), "W_hh": np.eye(2), "b_h": np.zeros(2)}
+    engine = Engine(network, Weights(arrays))
+    derivative = Linearization(engine, engine.run(np.full((3, 1), 1000.0), {"h": np.zeros(2)}))
+    np.testing.assert_array_equal(derivative.pull(2, {"h": np.eye(2)})["h"], np.eye(2))
+    assert derivative.exponent(2) == 0
