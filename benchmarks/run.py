@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_variable] = "1"
+_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+os.environ.update(_THREADS)
 
 ROUNDS = 11
 STARTS = 21
@@ -44,8 +44,11 @@ def compare(name: str, ours: Action, theirs: Action, limit: float, rounds: int =
 
 
 def process(*command: str) -> Action:
+    # As a user starts it: without the limits on threads that are set above for comparisons within this process.
+    environment = {name: value for name, value in os.environ.items() if name not in _THREADS}
+
     def run() -> None:
-        subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL, env=environment)
 
     return run
 

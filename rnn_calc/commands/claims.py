@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rnn_calc.core.cells import Cell
@@ -43,7 +42,7 @@ def agreed_sizes(
             if given is None or len(given.shape) != 2 or given.shape[0] == given.shape[1]:
                 continue
             # Only the shape matters here.
-            turned = replace(model, weights={**model.weights, symbol: Numbers((given.shape[1], given.shape[0]), ())})
+            turned = model._replace(weights={**model.weights, symbol: Numbers((given.shape[1], given.shape[0]), ())})
             try:
                 agree(turned)
             except SizeError:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rnn_calc.core.errors import CheckFailedError, DataError, UsageError, quoted
 from rnn_calc.files.model import EXPECTED
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 _Table = Mapping[str, object]
 
 
-@dataclass(frozen=True)
-class Expected:
+class Expected(NamedTuple):
     """The expected values of one command, and the file they come from; false when there is nothing to compare."""
 
     values: _Table

@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnn_calc.commands.options import (
-    NetworkOptions,
-    OutputOptions,
-    SequenceOptions,
-    WeightOptions,
-    takes_groups,
-)
+from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
+from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
 from rnn_calc.core.errors import UsageError, quoted
 
 if TYPE_CHECKING:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import inspect
 import shlex
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
 
-def _size(*names: str, text: str) -> Any:
+def size_option(*names: str, text: str) -> Any:
+    """An option that takes a whole number; its default is told in `text`."""
     return typer.Option(*names, help=text, metavar="N", show_default=False)
 
 
-def _text(*names: str, text: str, metavar: str = "TEXT") -> Any:
+def text_option(*names: str, text: str, metavar: str = "TEXT") -> Any:
+    """An option that takes a text; its default is told in `text`."""
     return typer.Option(*names, help=text, metavar=metavar, show_default=False)
 
 
@@ -24,20 +26,22 @@ class NetworkOptions:
     """Which network: its sizes, its cell, whose convention, and the file it comes from."""
 
     d_in: Annotated[
-        int | None, _size("--d-in", "-i", text="Width of an input vector. [4, or what weights and inputs say]")
+        int | None, size_option("--d-in", "-i", text="Width of an input vector. [4, or what weights and inputs say]")
     ] = None
-    d_h: Annotated[int | None, _size("--d-h", "-H", text="Number of hidden units. [3, or what weights say]")] = None
+    d_h: Annotated[int | None, size_option("--d-h", "-H", text="Number of hidden units. [3, or what weights say]")] = (
+        None
+    )
     d_out: Annotated[
-        int | None, _size("--d-out", "-o", text="Width of an output; 0: no readout. [2; with weights: theirs]")
+        int | None, size_option("--d-out", "-o", text="Width of an output; 0: no readout. [2; with weights: theirs]")
     ] = None
-    cell: Annotated[str | None, _text("--cell", text="The recurrent cell: rnn. [rnn]", metavar="NAME")] = None
+    cell: Annotated[str | None, text_option("--cell", text="The recurrent cell: rnn. [rnn]", metavar="NAME")] = None
     activation: Annotated[
         str | None,
-        _text("--activation", "-a", text="tanh, relu, sigmoid or identity. [tanh]", metavar="NAME"),
+        text_option("--activation", "-a", text="tanh, relu, sigmoid or identity. [tanh]", metavar="NAME"),
     ] = None
     convention: Annotated[
         str | None,
-        _text(
+        text_option(
             "--convention",
             "-c",
             text="Whose symbols: xh, hx, wx, row, pytorch or keras. [xh]",
@@ -45,51 +49,14 @@ class NetworkOptions:
         ),
     ] = None
     model: Annotated[
-        str | None, _text("--model", "-m", text="A model file: .toml, .json or .npz; - for stdin.", metavar="FILE")
+        str | None,
+        text_option("--model", "-m", text="A model file: .toml, .json or .npz; - for stdin.", metavar="FILE"),
     ] = None
     example: Annotated[
         str | None,
-        _text("--example", "-e", text="A worked example; `rnncalc examples` lists them.", metavar="NAME"),
+        text_option("--example", "-e", text="A worked example; `rnncalc examples` lists them.", metavar="NAME"),
     ] = None
     allow_nonfinite: Annotated[bool, typer.Option("--allow-nonfinite", help="Let NaN and infinity through.")] = False
-
-
-@dataclass(frozen=True)
-class WeightOptions:
-    """How weights are drawn that no file gives."""
-
-    init: Annotated[
-        str | None,
-        _text("--init", text="gaussian, uniform, xavier, orthogonal or identity. [gaussian]", metavar="NAME"),
-    ] = None
-    gain: Annotated[
-        float | None,
-        typer.Option("--gain", help="Factor on every drawn matrix. [1]", metavar="X", show_default=False),
-    ] = None
-    seed: Annotated[int | None, _size("--seed", "-s", text="Seed of everything drawn. [0]")] = None
-
-
-@dataclass(frozen=True)
-class SequenceOptions:
-    """What goes in, step by step."""
-
-    sequence: Annotated[
-        str | None,
-        _text(
-            "--sequence",
-            "-x",
-            text='Inputs: "1, -2, 3" or "0.5,0.2; 0.1,0.9", @FILE, a .csv/.json/.npy, or - for stdin.',
-            metavar="NUMBERS",
-        ),
-    ] = None
-    text: Annotated[str | None, _text("--text", text="Words: through the model's [embedding], else one-hot.")] = None
-    steps: Annotated[
-        int | None, _size("--steps", "-T", text="Steps to draw without a sequence. [trace 5, gradient-decay 50]")
-    ] = None
-    inputs: Annotated[
-        str | None, _text("--inputs", text="What to draw: gaussian or zeros. [gaussian]", metavar="KIND")
-    ] = None
-    h0: Annotated[str | None, _text("--h0", text='Initial state, "0.1, 0.2". [zeros]', metavar="NUMBERS")] = None
 
 
 @dataclass(frozen=True)
@@ -98,19 +65,16 @@ class OutputOptions:
 
     format: Annotated[
         str | None,
-        _text("--format", "-f", text="table, json, csv, markdown or latex. [table]", metavar="NAME"),
+        text_option("--format", "-f", text="table, json, csv, markdown or latex. [table]", metavar="NAME"),
     ] = None
     json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False
     output: Annotated[
         str | None,
-        _text("--output", "-O", text="Write to a file; its suffix gives the format.", metavar="FILE"),
+        text_option("--output", "-O", text="Write to a file; its suffix gives the format.", metavar="FILE"),
     ] = None
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False
     precision: Annotated[int, typer.Option("--precision", "-p", help="Digits in tables, 0 to 17.", metavar="N")] = 4
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 unless every expected value is met.")] = False
-
-
-GROUPS = (NetworkOptions, WeightOptions, SequenceOptions, OutputOptions)
 
 
 def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
@@ -122,7 +86,7 @@ def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
     spread: dict[str, inspect.Parameter] = {}
     groups: dict[str, tuple[type, list[str]]] = {}
     for name, parameter in inspect.signature(command).parameters.items():
-        if hints[name] in GROUPS:
+        if is_dataclass(hints[name]):
             members = _parameters(hints[name])
             groups[name] = (hints[name], [member.name for member in members])
             spread |= {member.name: member for member in members}

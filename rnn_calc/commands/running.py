@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from rnn_calc.commands.claims import DEFAULT_SIZES
-from rnn_calc.commands.options import NetworkOptions, SequenceOptions, WeightOptions, command_line
+from rnn_calc.commands.options import NetworkOptions, command_line
+from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
 from rnn_calc.commands.setup import (
     Setup,
     describe_weights,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rnn_calc.commands.claims import DEFAULT_SIZES, agreed_sizes
 from rnn_calc.core.cells import CELLS
@@ -18,7 +17,8 @@ from rnn_calc.files.model import ModelFile
 from rnn_calc.files.numbers import count_numbers
 
 if TYPE_CHECKING:
-    from rnn_calc.commands.options import NetworkOptions, OutputOptions, SequenceOptions, WeightOptions
+    from rnn_calc.commands.options import NetworkOptions, OutputOptions
+    from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
     from rnn_calc.core.weights import Array, Weights
     from rnn_calc.files.sequences import Sequence
     from rnn_calc.show.output import Destination
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 _MINIMUM = {"d_in": 1, "d_h": 1, "d_out": 0}
 
 
-@dataclass(frozen=True)
-class Setup:
+class Setup(NamedTuple):
     """The network a command is about, the convention it is shown in, and the file it came from."""
 
     network: Network

@@ -7,13 +7,8 @@ from typing import Annotated
 
 import typer
 
-from rnn_calc.commands.options import (
-    NetworkOptions,
-    OutputOptions,
-    SequenceOptions,
-    WeightOptions,
-    takes_groups,
-)
+from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
+from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
 from rnn_calc.core.errors import UsageError
 
 _DEFAULT_STEPS = 5

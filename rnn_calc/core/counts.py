@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from rnn_calc.core.conventions import CONVENTIONS, Convention, as_convention, shape_of
 from rnn_calc.core.network import Network
@@ -25,8 +26,7 @@ class ParameterCount:
     part: str
 
 
-@dataclass(frozen=True)
-class UnrolledCount:
+class UnrolledCount(NamedTuple):
     """The count at T steps: the network that shares its weights, and one with its own weights at each step."""
 
     steps: int

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 # The steepest slope of each elementwise function: the γ of the bound ‖∂h_t/∂h_k‖ ≤ (γ‖W_hh‖)^(t−k).
 MAX_SLOPE = {"tanh": 1.0, "relu": 1.0, "sigmoid": 0.25, "identity": 1.0}
@@ -90,8 +91,7 @@ class Affine(Expression):
     width: str = "d_h"
 
 
-@dataclass(frozen=True)
-class Equation:
+class Equation(NamedTuple):
     """A named value: what the expression gives at each step. `kind` is gate, state or output."""
 
     name: str

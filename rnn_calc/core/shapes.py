@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from rnn_calc.core.conventions import CONVENTIONS, Convention, as_convention, shape_of
 from rnn_calc.core.equations import (
@@ -53,8 +53,7 @@ class Tensor:
     count: int | None = None
 
 
-@dataclass(frozen=True)
-class DimensionCheck:
+class DimensionCheck(NamedTuple):
     """One product, sum or function of the equations, with the shapes that go in and the one that comes out."""
 
     expression: str
@@ -63,8 +62,7 @@ class DimensionCheck:
     result: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class UnrolledStep:
+class UnrolledStep(NamedTuple):
     """One step of the unrolled network: what enters it (an input or the previous output), its state, what leaves it."""
 
     t: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from rnn_calc.core.errors import UsageError, did_you_mean, quoted
@@ -31,4 +30,4 @@ def example_path(name: str) -> Path:
 
 def read_example(name: str) -> ModelFile:
     """The example of that name."""
-    return replace(read_model(str(example_path(name))), label=f"the example {name}")
+    return read_model(str(example_path(name)))._replace(label=f"the example {name}")

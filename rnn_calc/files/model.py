@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from rnn_calc.core.weights import Array
     from rnn_calc.files.numbers import Numbers
 
 
-@dataclass(frozen=True)
-class ModelFile:
+class ModelFile(NamedTuple):
     """What a model file says; None or empty where it says nothing. `weights` are under `convention`'s symbols."""
 
     path: str
@@ -37,9 +36,9 @@ class ModelFile:
     text: str | None = None
     h0: Numbers | None = None
     sequence: Numbers | None = None
-    weights: Mapping[str, Numbers | Array] = field(default_factory=dict)
-    embedding: Mapping[str, Numbers] = field(default_factory=dict)
-    expected: Mapping[str, object] = field(default_factory=dict)
+    weights: Mapping[str, Numbers | Array] = MappingProxyType({})
+    embedding: Mapping[str, Numbers] = MappingProxyType({})
+    expected: Mapping[str, object] = MappingProxyType({})
 
     @property
     def name(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +20,7 @@ SUFFIXES = (".toml", ".json", ".npz")
 _TEXTS = ("title", "source", "note", "cell", "convention", "activation", "mode", "init", "inputs", "text")
 _SIZES = {"d_in": 1, "d_h": 1, "d_out": 0, "steps": 1, "batch": 1, "seed": 0}
 _LISTS = ("h0", "sequence")
-_NAMES = tuple(entry.name for entry in fields(ModelFile) if entry.name not in ("path", "label"))
+_NAMES = tuple(name for name in ModelFile._fields if name not in ("path", "label"))
 
 
 def read_model(path: str, *, allow_nonfinite: bool = False) -> ModelFile:

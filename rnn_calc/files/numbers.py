@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isfinite, prod
+from typing import NamedTuple
 
 from rnn_calc.core.errors import DataError, NonFiniteError, quoted
 
 _DEEPEST = 3
 
 
-@dataclass(frozen=True)
-class Numbers:
+class Numbers(NamedTuple):
     """Nested lists of floats with their shape; `flat` holds them in row order."""
 
     shape: tuple[int, ...]

@@ -7,9 +7,8 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from rnn_calc.core.errors import OutputClosedError, OutputError, UsageError, did_you_mean, listed, printable, quoted
 from rnn_calc.show.document import Document
@@ -33,8 +32,7 @@ _BINARY = ("npz", "npy")
 _FILE_FORMATS = ("svg", *_BINARY)
 
 
-@dataclass(frozen=True)
-class Destination:
+class Destination(NamedTuple):
     """The format, the file (None: stdout), whether an existing file may go, and the digits of tables."""
 
     format: str = "table"
@@ -44,8 +42,7 @@ class Destination:
     width: int | None = None
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """One result, as every format needs it; each part is made only when it is asked for.
 
     `json` gives pieces of one JSON object, `csv` a header and rows: both may be streams. `arrays` are for .npz, and its

@@ -1,0 +1,50 @@
+"""The option groups of the commands that run a network; apart, so that the others need not make them at start-up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from rnn_calc.commands.options import size_option, text_option
+
+
+@dataclass(frozen=True)
+class WeightOptions:
+    """How weights are drawn that no file gives."""
+
+    init: Annotated[
+        str | None,
+        text_option("--init", text="gaussian, uniform, xavier, orthogonal or identity. [gaussian]", metavar="NAME"),
+    ] = None
+    gain: Annotated[
+        float | None,
+        typer.Option("--gain", help="Factor on every drawn matrix. [1]", metavar="X", show_default=False),
+    ] = None
+    seed: Annotated[int | None, size_option("--seed", "-s", text="Seed of everything drawn. [0]")] = None
+
+
+@dataclass(frozen=True)
+class SequenceOptions:
+    """What goes in, step by step."""
+
+    sequence: Annotated[
+        str | None,
+        text_option(
+            "--sequence",
+            "-x",
+            text='Inputs: "1, -2, 3" or "0.5,0.2; 0.1,0.9", @FILE, a .csv/.json/.npy, or - for stdin.',
+            metavar="NUMBERS",
+        ),
+    ] = None
+    text: Annotated[str | None, text_option("--text", text="Words: through the model's [embedding], else one-hot.")] = (
+        None
+    )
+    steps: Annotated[
+        int | None, size_option("--steps", "-T", text="Steps to draw without a sequence. [trace 5, gradient-decay 50]")
+    ] = None
+    inputs: Annotated[
+        str | None, text_option("--inputs", text="What to draw: gaussian or zeros. [gaussian]", metavar="KIND")
+    ] = None
+    h0: Annotated[str | None, text_option("--h0", text='Initial state, "0.1, 0.2". [zeros]', metavar="NUMBERS")] = None
