@@ -75,18 +75,18 @@ def trace() -> None:
     from rnn_calc import trace as run_trace
 
     torch.set_num_threads(1)
-    for d_h, steps, limit in ((64, 10_000, 0.45), (512, 2_000, 0.85)):
-        network = Network(d_h, d_h)
+    for d_in, d_h, steps, limit in ((64, 64, 10_000, 0.45), (512, 512, 2_000, 0.85), (64, 512, 2_000, 0.85)):
+        network = Network(d_in, d_h)
         weights = make_weights(network)
-        x = np.random.default_rng(0).standard_normal((steps, d_h))
-        reference, inputs = torch.nn.RNN(d_h, d_h, dtype=torch.float64), torch.tensor(x)
+        x = np.random.default_rng(0).standard_normal((steps, d_in))
+        reference, inputs = torch.nn.RNN(d_in, d_h, dtype=torch.float64), torch.tensor(x)
 
         def theirs(reference: torch.nn.RNN = reference, inputs: torch.Tensor = inputs) -> None:
             with torch.no_grad():
                 reference(inputs)
 
         compare(
-            f"trace, d_in = d_h = {d_h}, T = {steps:,}, against torch.nn.RNN",
+            f"trace, d_in = {d_in}, d_h = {d_h}, T = {steps:,}, against torch.nn.RNN",
             lambda network=network, weights=weights, x=x: run_trace(network, weights, x),  # type: ignore[misc]
             theirs,
             limit,

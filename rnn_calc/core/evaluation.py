@@ -69,8 +69,10 @@ def _evaluate(expression: Expression, values: Values, weights: Weights) -> Array
             return bulk_product(weights[matrix.name], _evaluate(vector, values, weights))
         case Sum(terms):
             total = _evaluate(terms[0], values, weights)
+            # A product is an array of our own, so the rest can be added in place; a vector is somebody's.
+            ours = isinstance(terms[0], Product)
             for term in terms[1:]:
-                total = total + _evaluate(term, values, weights)
+                total = np.add(total, _evaluate(term, values, weights), out=total if ours else None)
             return total
         case Hadamard(left, right):
             return _evaluate(left, values, weights) * _evaluate(right, values, weights)
