@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 
-from tests.commandline import calc, process
+from tests.commandline import RNNCALC, calc, environment, process
 
 TABLES = [
     ("shapes", "--d-in", "1000000", "--d-h", "123456789", "--steps", "1000", "--batch", "64", "--got", "W_xh=4,3"),
@@ -81,3 +83,32 @@ def test_an_ascii_drawing_is_aligned() -> None:
     for line in drawn:
         found = [match.start() for match in re.finditer(r"\^", line)]
         assert found in ([], cells)
+
+
+def test_without_colour_on_a_terminal_the_picture_and_the_curves_are_told_apart_by_characters() -> None:
+    code = (
+        "import os, pty, sys\n"
+        "pid, descriptor = pty.fork()\n"
+        "if pid == 0:\n"
+        "    os.execvp(sys.argv[1], sys.argv[1:])\n"
+        "shown = b''\n"
+        "try:\n"
+        "    while part := os.read(descriptor, 65536):\n"
+        "        shown += part\n"
+        "except OSError:\n"
+        "    pass\n"
+        "os.waitpid(pid, 0)\n"
+        "sys.stdout.buffer.write(shown)\n"
+    )
+
+    def on_a_terminal(*args: str, **changes: str) -> str:
+        variables = environment(TERM="xterm-256color", **changes)
+        command = [sys.executable, "-c", code, RNNCALC, *args]
+        return subprocess.run(command, env=variables, capture_output=True, check=True).stdout.decode()
+
+    picture = on_a_terminal("trace", "--example", "tiny", NO_COLOR="1").split("picture")[1]
+    assert "▓" in picture
+    assert "\x1b[48" not in picture
+    curves = on_a_terminal("gradient-decay", "-r", "0.5,1", NO_COLOR="1").split("some lags")[0]
+    assert "++ ρ = 0.5   xx ρ = 1" in curves
+    assert "\x1b[48" in on_a_terminal("trace", "--example", "tiny").split("picture")[1]
