@@ -102,7 +102,8 @@ def render_svg(document: Document, *, precision: int, title: str, width: int) ->
 
 def _print(document: Document, console: Console, precision: int) -> None:
     ascii_only = not _can_encode(console.encoding)
-    layout = Layout(console.width, precision, ascii_only, color=console.color_system is not None and not console.no_color)
+    has_color = console.color_system is not None and not console.no_color
+    layout = Layout(console.width, precision, ascii_only, has_color)
 
     def clean(text: str) -> str:
         return printable(to_ascii(text) if ascii_only else text)
