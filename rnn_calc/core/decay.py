@@ -24,6 +24,8 @@ Verdict = Literal["vanishing", "exploding", "steady"]
 
 _LOG10_2 = log10(2)
 _UNIT_ROUNDOFF = 1.1e-16
+# Rows of a product are kept below 2^64, so a step with entries up to this size stays far within float64.
+_LARGEST_WEIGHT = 1e280
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,12 @@ def gradient_decay(
     for lag in jacobians:
         if not 1 <= lag < T:
             raise DataError(f"There is no lag {lag}: {T} steps have lags 1 to {T - 1}.")
+    largest = float(np.abs(trace.weights["W_hh"]).max())
+    if largest > _LARGEST_WEIGHT:
+        raise NonFiniteError(
+            f"W_hh has an entry of size {largest:.3g}; products are computed with entries up to {_LARGEST_WEIGHT:g}, "
+            "beyond which one step alone may leave float64. Scale the matrix down."
+        )
     if np.isnan(trace.values.now["z"]).any():
         raise NonFiniteError("A pre-activation is NaN, so its slope is unknown; take a bounded activation (tanh).")
 

@@ -478,3 +478,14 @@ def test_the_kept_matrices_belong_to_their_lags() -> None:
     assert report.jacobians.keys() == {1, 3, 7}
     for lag, matrix in report.jacobians.items():
         np.testing.assert_allclose(matrix, np.linalg.matrix_power(W, lag), rtol=1e-14)
+
+
+@pytest.mark.parametrize(("size", "fits"), [(1e279, True), (1e281, False)])
+def test_weights_that_leave_float64_in_one_step_are_refused(size: float, fits: bool) -> None:
+    done = plain_trace(np.diag([size, size]), 4)
+    if fits:
+        # The norm of diag(s, s)^lag is s^lag.
+        np.testing.assert_allclose(gradient_decay(done).log10_norms, log10(size) * np.arange(1, 4), rtol=1e-14)
+    else:
+        with pytest.raises(NonFiniteError, match=r"entry of size 1e\+281; products are computed"):
+            gradient_decay(done)
