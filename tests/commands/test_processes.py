@@ -20,8 +20,17 @@ STREAM = ("trace", "--steps", "100000000", "--format", "csv")
 
 def start(*args: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [RNNCALC, *args], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(PYTHONFAULTHANDLER="0")
+        [RNNCALC, *args],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment(PYTHONFAULTHANDLER="0"),
+        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - the tests have no threads
     )
+
+
+def hear_ctrl_c() -> None:
+    """A shell's background jobs ignore Ctrl-C, and so do their children, the tests among them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def shell(command: str) -> subprocess.CompletedProcess[str]:
