@@ -19,6 +19,7 @@ from rnn_calc.commands.setup import (
     load_sequence,
     load_setup,
     load_weights,
+    seed_of,
 )
 from rnn_calc.core.trace import Trace, require_finite, require_trace_memory, trace, trace_blocks
 from rnn_calc.core.weights import Array, Weights
@@ -88,7 +89,7 @@ def prepare_run(
 ) -> Run:
     """Everything a run needs, from the options and the file they name; `others` are the command's further options."""
     model = load_model(network)
-    seed = weights.seed if weights.seed is not None else model.seed or 0
+    seed = seed_of(weights, model)
     inputs = load_sequence(sequence, network, model, default_steps=default_steps, seed=seed)
     setup = load_setup(network, sequence=inputs, model=model)
     arrays = load_weights(setup, weights)

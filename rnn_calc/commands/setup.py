@@ -118,6 +118,12 @@ def _reading_convention(model: ModelFile, shown: Convention) -> Convention:
     return CONVENTIONS[choose(model.convention, CONVENTIONS, "convention", model.name)] if model.convention else shown
 
 
+def seed_of(options: WeightOptions, model: ModelFile) -> int:
+    """The seed of everything drawn: the command line's, else the file's, else 0."""
+    seed = options.seed if options.seed is not None else model.seed or 0
+    return check_size("--seed", seed, minimum=0, error=UsageError)
+
+
 def load_weights(setup: Setup, options: WeightOptions) -> Weights:
     """Weights for the network: the file's, the rest drawn as options or file say."""
     import numpy as np
@@ -125,8 +131,6 @@ def load_weights(setup: Setup, options: WeightOptions) -> Weights:
     from rnn_calc.core.weights import INITS, Init, fit_biases, make_weights, read_arrays
 
     model, network = setup.model, setup.network
-    seed = options.seed if options.seed is not None else model.seed or 0
-    check_size("--seed", seed, minimum=0, error=UsageError)
     scheme = _chosen("init", options, model, INITS, "gaussian")
     gain = next((value for value in (options.gain, model.gain) if value is not None), 1.0)
     if not isfinite(gain):
@@ -141,7 +145,7 @@ def load_weights(setup: Setup, options: WeightOptions) -> Weights:
         given = read_arrays(as_read, reading, named)
     except DataError as error:
         raise type(error)(f"{model.name}: {error}") from None
-    return make_weights(network, fit_biases(network, given), Init(scheme, gain, seed))
+    return make_weights(network, fit_biases(network, given), Init(scheme, gain, seed_of(options, model)))
 
 
 def load_sequence(

@@ -64,14 +64,13 @@ class Trace:
     def terms(self) -> tuple[tuple[Expression, Array], ...]:
         """Each summand of each pre-activation, and each value that is neither state nor output, over all steps."""
         found: list[tuple[Expression, Array]] = []
-        with np.errstate(over="ignore", invalid="ignore"):
-            for equation in self.network.equations:
-                if isinstance(equation.expression, Sum) and equation.kind == "gate":
-                    for term in equation.expression.terms:
-                        value = evaluate(term, self.values, self.weights)
-                        found.append((term, np.broadcast_to(value, (*self.x.shape[:-1], value.shape[-1]))))
-                if equation.kind == "gate":
-                    found.append((equation.vector, self.values.now[equation.name]))
+        for equation in self.network.equations:
+            if isinstance(equation.expression, Sum) and equation.kind == "gate":
+                for term in equation.expression.terms:
+                    value = evaluate(term, self.values, self.weights)
+                    found.append((term, np.broadcast_to(value, (*self.x.shape[:-1], value.shape[-1]))))
+            if equation.kind == "gate":
+                found.append((equation.vector, self.values.now[equation.name]))
         return tuple(found)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_calc.core.conventions import Convention, shape_of, write_shape
+from rnn_calc.core.conventions import Convention, shape_of, write_axes, write_shape
 from rnn_calc.core.equations import Parameter
 from rnn_calc.core.errors import DataError, NonFiniteError, did_you_mean, listed, quoted
 from rnn_calc.core.memory import FLOAT64, require_memory
@@ -126,7 +127,7 @@ def make_weights(network: Network, given: Mapping[str, Array] | None = None, ini
     """
     given = _checked(network, given or {})
     init = init or Init()
-    count = sum(_size(network, parameter) for parameter in network.parameters)
+    count = sum(prod(shape_of(parameter.axes, network.sizes)) for parameter in network.parameters)
     require_memory(
         2 * FLOAT64 * count, f"A network of {count:,} parameters", "`rnncalc params` counts it all the same."
     )
@@ -167,19 +168,11 @@ def _require_shape(
 ) -> None:
     if shape == needs:
         return
-    axes = f"({', '.join(names)}{',' if len(names) == 1 else ''})"
     transposed = len(needs) == 2 and shape == needs[::-1]
     raise DataError(
-        f"{symbol} has shape {write_shape(shape)}; {whose} needs {axes} = {write_shape(needs)}."
+        f"{symbol} has shape {write_shape(shape)}; {whose} needs {write_axes(names)} = {write_shape(needs)}."
         f"{f' It is transposed: give its transpose, or {remedy}.' if transposed else ''}"
     )
-
-
-def _size(network: Network, parameter: Parameter) -> int:
-    size = 1
-    for axis in parameter.axes:
-        size *= network.sizes[axis]
-    return size
 
 
 def read_arrays(network: Network, convention: Convention, named: Mapping[str, Array]) -> dict[str, Array]:

@@ -39,7 +39,6 @@ class Destination(NamedTuple):
     path: str | None = None
     force: bool = False
     precision: int = 4
-    width: int | None = None
 
 
 class View(NamedTuple):
@@ -54,7 +53,6 @@ class View(NamedTuple):
     json: Callable[[], Iterable[str]]
     csv: Callable[[], Iterable[Iterable[object]]]
     arrays: Callable[[], Mapping[str, Array]] | None = None
-    title: str = "rnncalc"
 
 
 def resolve_destination(
@@ -202,12 +200,11 @@ def _write_text(view: View, destination: Destination, stream: IO[str]) -> None:
         case "svg":
             from rnn_calc.show.terminal import render_svg
 
-            stream.write(render_svg(view.document(), precision=destination.precision, title=view.title, width=100))
+            stream.write(render_svg(view.document(), precision=destination.precision, title="rnncalc", width=100))
         case _:
             from rnn_calc.show.terminal import render_terminal
 
-            width = destination.width
-            render_terminal(view.document(), stream, precision=destination.precision, width=width)
+            render_terminal(view.document(), stream, precision=destination.precision)
 
 
 def _encodable(text: str, stream: IO[str]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from rnn_calc.core.conventions import Convention
 from rnn_calc.core.trace import Trace
-from rnn_calc.core.weights import Array
+from rnn_calc.core.weights import Array, write_array
 from rnn_calc.show.document import Block, Column, Document, Figure, Layout, Line, Span, Table, Text, Value
 from rnn_calc.show.expected import expectation_block, expectations_json
 from rnn_calc.show.explain import explain_step
@@ -289,8 +289,6 @@ def _arrays(trace: Trace, shown: TraceShown) -> Mapping[str, Array]:
         arrays["y"] = trace.y
     arrays |= _step_columns(trace, shown)
     return arrays | {
-        shown.convention.symbol(parameter): trace.weights[parameter.name].T
-        if shown.convention.row_vectors and parameter.is_matrix
-        else trace.weights[parameter.name]
+        shown.convention.symbol(parameter): write_array(shown.convention, parameter, trace.weights[parameter.name])
         for parameter in trace.network.parameters
     }
