@@ -1,0 +1,49 @@
+"""What every checkpoint is, whatever its format: named tensors whose headers are known and whose values can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from rnn_calc.core.weights import Array
+
+
+class TensorInfo(NamedTuple):
+    """What a header says of a tensor: its shape and its type as NumPy names it (float32, bfloat16, int8 …)."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class LayerConfig(NamedTuple):
+    """What a file says of a recurrent layer beside its tensors, as Keras configurations and ONNX nodes do.
+
+    `prefix` is what its tensors' names begin with. `cell` is the framework's own word in lower case (lstm, gru,
+    simplernn, rnn). `reset_after`: a GRU with the reset after the product. `tensors` maps roles that the format knows
+    by other means than the name (ONNX: W, R, B, P) to tensor names. `notes` are sentences about what cannot be told
+    from weights and changes the computation, such as activations other than the default.
+    """
+
+    prefix: str
+    cell: str
+    activation: str | None = None
+    reset_after: bool | None = None
+    reverse: bool = False
+    tensors: Mapping[str, str] = MappingProxyType({})
+    notes: tuple[str, ...] = ()
+
+
+class Checkpoint(NamedTuple):
+    """An open checkpoint: `read(name)` gives a tensor as float64, after its size has been checked against the file.
+
+    `format` is safetensors, npz, npy folder, torch, keras or onnx.
+    """
+
+    path: str
+    format: str
+    tensors: Mapping[str, TensorInfo]
+    read: Callable[[str], Array]
+    layers: tuple[LayerConfig, ...] = ()
+    metadata: Mapping[str, str] = MappingProxyType({})
