@@ -8,14 +8,20 @@ decided by a convention.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 # The steepest slope of each elementwise function: the γ of the bound ‖∂h_t/∂h_k‖ ≤ (γ‖W_hh‖)^(t−k).
 MAX_SLOPE = {"tanh": 1.0, "relu": 1.0, "sigmoid": 0.25, "identity": 1.0}
 
 ACTIVATIONS = tuple(MAX_SLOPE)
+
+# 1 − v, which only cells use.
+COMPLEMENT = "complement"
+
+# How Keras joins two directions.
+MERGES = ("concat", "sum", "average", "product")
 
 
 class Expression:
@@ -30,21 +36,29 @@ class Expression:
 
 @dataclass(frozen=True)
 class Vector(Expression):
-    """The input, a state or the value of an earlier equation; `previous` is its value one step before."""
+    """The input, a state or the value of an earlier equation; `previous` is its value one step before.
+
+    `symbol` is how it is printed where that is not `name`: a layer of a stack calls its input x, and prints h^(1).
+    """
 
     name: str
     axis: str
     previous: bool = False
+    symbol: str = ""
 
 
 @dataclass(frozen=True)
 class Parameter(Expression):
-    """A learned matrix (two axes, column reading) or vector (one axis), the same at every step."""
+    """A learned matrix (two axes, column reading) or vector (one axis), the same at every step.
+
+    `mark` tells the layers of a stack apart, as in W_hh^(2); it ends the name.
+    """
 
     name: str
     role: str
     axes: tuple[str, ...]
     gate: str = "h"
+    mark: str = ""
 
     @property
     def is_matrix(self) -> bool:
@@ -58,6 +72,14 @@ class Product(Expression):
 
     matrix: Parameter
     vector: Expression
+
+
+@dataclass(frozen=True)
+class Lookup(Expression):
+    """The row of a table that a whole number (a vector of width 1) names: an embedding."""
+
+    table: Parameter
+    index: Vector
 
 
 @dataclass(frozen=True)
@@ -76,6 +98,14 @@ class Hadamard(Expression):
 
 
 @dataclass(frozen=True)
+class Quotient(Expression):
+    """A vector divided by another, entry by entry."""
+
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True)
 class Apply(Expression):
     """An elementwise function of a vector; `phi` stands for the network's activation until it is resolved."""
 
@@ -84,25 +114,49 @@ class Apply(Expression):
 
 
 @dataclass(frozen=True)
+class Merge(Expression):
+    """The states of both directions made one: one after the other (concat), or sum, average or product."""
+
+    how: str
+    forward: Vector
+    backward: Vector
+    axis: str
+
+
+@dataclass(frozen=True)
 class Affine(Expression):
-    """`W_x x_t + W_h h_{t−1} + b` for one gate; how many biases it has is settled by `resolve`."""
+    """`W_x x_t + W_h h_{t−1} + b` for one gate; how many biases it has is settled by `resolve`.
+
+    `recurrent` is what W_h multiplies: h_{t−1}, or nothing at all.
+    """
 
     gate: str
-    width: str = "d_h"
+    recurrent: Expression | None = Vector("h", "d_h", previous=True)
+
+
+@dataclass(frozen=True)
+class RecurrentAffine(Expression):
+    """`W_h h_{t−1} + b` for one gate, where it stands apart from the input part, so that its bias is no second one."""
+
+    gate: str
 
 
 class Equation(NamedTuple):
-    """A named value: what the expression gives at each step. `kind` is gate, state or output."""
+    """A named value: what the expression gives at each step. `kind` is input, gate, state or output.
+
+    `symbol` is how the value is printed where that is not `name`.
+    """
 
     name: str
     expression: Expression
     kind: str
     role: str
+    symbol: str = ""
 
     @property
     def vector(self) -> Vector:
         """This value as an operand of later equations of the same step."""
-        return Vector(self.name, axis_of(self.expression))
+        return Vector(self.name, axis_of(self.expression), symbol=self.symbol)
 
 
 def _terms(expression: Expression) -> tuple[Expression, ...]:
@@ -111,42 +165,71 @@ def _terms(expression: Expression) -> tuple[Expression, ...]:
 
 INPUT = Vector("x", "d_in")
 H_PREV = Vector("h", "d_h", previous=True)
+_WIDTH = "d_h"
 
 
-def affine_terms(gate: str, width: str, biases: int) -> Sum:
+def _recurrent_product(gate: str, operand: Expression) -> Product:
+    return Product(Parameter(f"W_h{gate}", "recurrent", (_WIDTH, axis_of(operand)), gate), operand)
+
+
+def _affine_terms(affine: Affine, biases: int) -> Sum:
     """The summands of a gate: input part, recurrent part, and no, one or two biases."""
-    terms: list[Expression] = [
-        Product(Parameter(f"W_x{gate}", "input", (width, "d_in"), gate), INPUT),
-        Product(Parameter(f"W_h{gate}", "recurrent", (width, "d_h"), gate), H_PREV),
-    ]
+    gate = affine.gate
+    terms: list[Expression] = [Product(Parameter(f"W_x{gate}", "input", (_WIDTH, "d_in"), gate), INPUT)]
+    if affine.recurrent is not None:
+        terms.append(_recurrent_product(gate, affine.recurrent))
     if biases >= 1:
-        terms.append(Parameter(f"b_{gate}", "bias", (width,), gate))
-    if biases == 2:
-        terms.append(Parameter(f"b_h{gate}", "recurrent_bias", (width,), gate))
+        terms.append(Parameter(f"b_{gate}", "bias", (_WIDTH,), gate))
+    if biases == 2 and affine.recurrent is not None:
+        terms.append(Parameter(f"b_h{gate}", "recurrent_bias", (_WIDTH,), gate))
     return Sum(tuple(terms))
 
 
-def resolve(expression: Expression, *, activation: str, biases: int) -> Expression:
-    """The expression with `phi` and every `Affine` written out."""
+def rewrite(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
+    """The expression with every node replaced by what `change` makes of it, operands first; sums stay flat."""
     match expression:
-        case Affine(gate, width):
-            return affine_terms(gate, width, biases)
-        case Apply(function, argument):
-            name = activation if function == "phi" else function
-            return Apply(name, resolve(argument, activation=activation, biases=biases))
+        case Product(matrix, vector):
+            changed = rewrite(matrix, change)
+            assert isinstance(changed, Parameter)
+            return change(Product(changed, rewrite(vector, change)))
+        case Lookup(table, index):
+            changed, where = rewrite(table, change), rewrite(index, change)
+            assert isinstance(changed, Parameter)
+            assert isinstance(where, Vector)
+            return change(Lookup(changed, where))
         case Sum(terms):
-            return Sum(
-                tuple(part for term in terms for part in _terms(resolve(term, activation=activation, biases=biases)))
-            )
+            return change(Sum(tuple(part for term in terms for part in _terms(rewrite(term, change)))))
         case Hadamard(left, right):
-            return Hadamard(
-                resolve(left, activation=activation, biases=biases),
-                resolve(right, activation=activation, biases=biases),
-            )
-        case Product(_, vector):
-            return replace(expression, vector=resolve(vector, activation=activation, biases=biases))
+            return change(Hadamard(rewrite(left, change), rewrite(right, change)))
+        case Quotient(left, right):
+            return change(Quotient(rewrite(left, change), rewrite(right, change)))
+        case Apply(function, argument):
+            return change(Apply(function, rewrite(argument, change)))
+        case Affine(gate, recurrent):
+            return change(Affine(gate, None if recurrent is None else rewrite(recurrent, change)))
         case _:
-            return expression
+            return change(expression)
+
+
+def resolve(expression: Expression, *, activation: str, biases: int, h_axis: str = "d_h") -> Expression:
+    """The expression with `phi` and every affine part written out; `h_axis` is the width of h, d_p if projected."""
+
+    def written_out(node: Expression) -> Expression:
+        match node:
+            case Vector("h", previous=True):
+                return Vector("h", h_axis, previous=True)
+            case Affine():
+                return _affine_terms(node, biases)
+            case RecurrentAffine(gate):
+                product = _recurrent_product(gate, Vector("h", h_axis, previous=True))
+                bias = Parameter(f"b_h{gate}", "recurrent_bias", (_WIDTH,), gate)
+                return Sum((product, bias)) if biases else product
+            case Apply("phi", argument):
+                return Apply(activation, argument)
+            case _:
+                return node
+
+    return rewrite(expression, written_out)
 
 
 def operands(expression: Expression) -> tuple[Expression, ...]:
@@ -154,9 +237,11 @@ def operands(expression: Expression) -> tuple[Expression, ...]:
     match expression:
         case Product(matrix, vector):
             return (matrix, vector)
+        case Lookup(table, index):
+            return (table, index)
         case Sum(terms):
             return terms
-        case Hadamard(left, right):
+        case Hadamard(left, right) | Quotient(left, right) | Merge(_, left, right):
             return (left, right)
         case Apply(_, argument):
             return (argument,)
@@ -180,10 +265,12 @@ def parameters(equations: Iterable[Equation]) -> tuple[Parameter, ...]:
 def axis_of(expression: Expression) -> str:
     """The name of the one axis of the value; a wrong equation stops here, before any number is involved."""
     match expression:
-        case Vector(axis=axis) | Affine(width=axis):
+        case Vector(axis=axis) | Parameter(axes=(axis,)) | Merge(axis=axis):
             return axis
-        case Parameter(axes=(axis,)):
-            return axis
+        case Affine() | RecurrentAffine():
+            return _WIDTH
+        case Lookup(Parameter(axes=(_, columns))):
+            return columns
         case Product(Parameter(axes=(rows, columns)), vector):
             assert columns == axis_of(vector), f"{rows} × {columns} times a vector of {axis_of(vector)}"
             return rows
