@@ -1,116 +1,108 @@
-"""Whose symbols, orientation, size names and bias rule: one entry for each way of writing the same network."""
+"""Whose symbols, orientation, gate order, size names and bias rule: an entry for each way to write a network."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import NamedTuple
 
-from rnn_calc.core.equations import Apply, Expression, Hadamard, Parameter, Product, Sum, Vector
+from rnn_calc.core.cells import CELLS, Cell
 from rnn_calc.core.errors import DataError, did_you_mean, listed, quoted
-from rnn_calc.core.sizes import Sizes
 
-Step = int | Literal["t"]
-
-# The tensors of a whole sequence: input, every state, first state, last state, output.
-_TENSORS = ("x", "h", "h_0", "h_T", "y")
+# The tensors of a whole sequence: input, every state, first and last state, output; first and last cell state.
+_TENSORS = ("x", "h", "h_0", "h_T", "y", "c_0", "c_T")
 
 
-@dataclass(frozen=True)
-class Convention:
+class Joined(NamedTuple):
+    """One stored array: the parameters of these roles, gate by gate in this order, one after the other.
+
+    `stacked`: the roles lie on a leading axis instead. `{gate}` in the symbol: one array for each gate.
+    """
+
+    symbol: str
+    roles: tuple[str, ...]
+    gates: str
+    stacked: bool = False
+
+
+class CellLayout(NamedTuple):
+    """How a framework keeps one cell: what it calls it, its arrays, its biases a gate, and its letters for gates."""
+
+    called: str
+    arrays: tuple[Joined, ...]
+    biases: int
+    letters: dict[str, str]
+
+
+class Convention(NamedTuple):
     """How a textbook or a framework writes a recurrent network.
 
-    `symbols` maps a parameter's role to its name, with `{gate}` where the gate's letter goes. `sizes` renames the axes.
-    `row_vectors`: vectors are rows, a matrix is stored (columns, rows) and stands on the right, `x W`.
-    `column_matrices`: a vector is written as an n × 1 matrix.
-    `sequences` names the tensors of a whole sequence; `stacked_state`: the last state has a leading axis of layers.
+    `symbols` maps a parameter's role to its name, with `{gate}` where the gate's letter goes (`{g}`, `{_g}`: nothing
+    for the one gate of a plain network). `cells`: the cells it has, by name, and how it stores them; empty for a
+    textbook, which writes any cell, one array for each parameter. `single`, `stacked` and `directed` make the whole
+    name in a network of one layer, of several, and of two directions. `row_vectors`: vectors are rows, a matrix is
+    stored (columns, rows) and stands on the right, `x W`. `column_matrices`: a vector is written as an n × 1 matrix.
+    `joins_directions`: both directions lie in one array, on a leading axis. `sequences` names the tensors of a whole
+    sequence; `stacked_state`: the last states of all layers and directions lie in one tensor.
     """
 
     name: str
     whose: str
     symbols: dict[str, str]
-    sizes: dict[str, str] = field(default_factory=dict)
-    sequences: dict[str, str] = field(default_factory=lambda: dict(zip(_TENSORS, _TENSORS, strict=True)))
+    cells: dict[str, CellLayout]
+    single: str = "{symbol}{mark}"
+    stacked: str = "{symbol}{mark}"
+    directed: str = "{symbol}{mark}"
+    sizes: dict[str, str] = {}  # noqa: RUF012 - never written to
+    sequences: dict[str, str] = dict(zip(_TENSORS, _TENSORS, strict=True))  # noqa: RUF012
     row_vectors: bool = False
     column_matrices: bool = False
-    biases: int = 1
+    joins_directions: bool = False
     batch_first: bool = True
     stacked_state: bool = False
 
-    def symbol(self, parameter: Parameter) -> str:
-        """The parameter's name as this convention prints it.
+    @property
+    def is_framework(self) -> bool:
+        """Whether it has only the cells that its library ships."""
+        return bool(self.cells)
 
-        Raises: DataError for a parameter that this convention has no name for, as a second bias in a textbook.
+    def layout(self, cell: Cell) -> CellLayout | None:
+        """How the cell is stored; None for a textbook, where each parameter is an array of its own.
+
+        Raises: DataError for a cell that a framework does not have, naming those it has.
         """
-        if parameter.role not in self.symbols:
+        if not self.cells:
+            return None
+        if cell.name not in self.cells:
             raise DataError(
-                f"The convention {self.name} has {self.biases} bias a gate and no name for {parameter.name}; take a "
-                f"network with biases={self.biases}, or the convention pytorch."
+                f"{self.name} has no {cell.name}: it ships {listed(self.cells).replace(' or ', ' and ')}. "
+                f"A textbook's convention writes every cell: --convention xh."
             )
-        return self.symbols[parameter.role].format(gate=parameter.gate)
+        return self.cells[cell.name]
 
-    def size(self, axis: str) -> str:
-        """The name of a size as this convention prints it."""
-        return self.sizes.get(axis, axis)
+    def biases(self, cell: Cell) -> int:
+        """How many biases a gate of this cell has here, 1 or 2."""
+        layout = self.layout(cell)
+        return layout.biases if layout else 1
 
-    def stored_axes(self, parameter: Parameter) -> tuple[str, ...]:
-        """The parameter's axes in the order in which this convention stores them."""
-        return parameter.axes[::-1] if self.row_vectors and parameter.is_matrix else self.column(parameter.axes)
-
-    def column(self, axes: tuple[str, ...]) -> tuple[str, ...]:
-        """The axes of a vector: (n,), or (n, 1) where vectors are written as columns."""
-        return (*axes, "1") if self.column_matrices and len(axes) == 1 else axes
-
-    def vector(self, vector: Vector, step: Step = "t") -> str:
-        """A vector's printed symbol at a step: x_t, h_{t-1}; x_3, h_2."""
-        if step == "t":
-            return f"{vector.name}_{{t-1}}" if vector.previous else f"{vector.name}_t"
-        return f"{vector.name}_{step - vector.previous}"
-
-    def write(self, expression: Expression, step: Step = "t") -> str:
-        """The expression as this convention prints it: `tanh(W_xh x_t + …)`, or `x_t W_xh` with row vectors."""
-        match expression:
-            case Vector():
-                return self.vector(expression, step)
-            case Parameter():
-                return self.symbol(expression)
-            case Product(matrix, vector):
-                factors = [self.symbol(matrix), self.write(vector, step)]
-                return " ".join(reversed(factors) if self.row_vectors else factors)
-            case Sum(terms):
-                return " + ".join(self.write(term, step) for term in terms)
-            case Hadamard(left, right):
-                return f"{self.write(left, step)} ⊙ {self.write(right, step)}"
-            case Apply("identity", argument):
-                return self.write(argument, step)
-            case Apply(function, argument):
-                return f"{function}({self.write(argument, step)})"
-            case _:
-                raise AssertionError(f"unresolved expression: {expression}")
+    def size(self, name: str) -> str:
+        """The name of a size as this convention prints it; d_h^(2) keeps the mark of its layer."""
+        base, caret, mark = name.partition("^")
+        return self.sizes.get(base, base) + caret + mark
 
 
-def shape_of(axes: tuple[str, ...], sizes: Sizes) -> tuple[int, ...]:
-    """The numbers behind a tuple of axis names."""
-    return tuple(sizes[axis] for axis in axes)
-
-
-def write_shape(shape: tuple[int, ...], *, column_matrices: bool = False) -> str:
-    """A shape as it is read aloud: (3,), (3, 4), or (3×4) where vectors are written as columns."""
-    if column_matrices:
-        return f"({'×'.join(map(str, shape))})"
-    return f"({shape[0]},)" if len(shape) == 1 else f"({', '.join(map(str, shape))})"
-
-
-def write_axes(axes: tuple[str, ...]) -> str:
-    """Axis names as a shape is read aloud: (d_h,), (d_h, d_in)."""
-    return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
-
-
-_ROLES = ("input", "recurrent", "bias", "readout", "readout_bias")
+_ROLES = (
+    *("input", "recurrent", "bias", "recurrent_bias", "readout", "readout_bias"),
+    *("peephole", "diagonal", "projection", "embedding"),
+)
 
 
 def _symbols(names: str) -> dict[str, str]:
-    """The names of a convention with one bias a gate, in the order of `_ROLES`."""
+    """The names of a textbook, in the order of `_ROLES`."""
     return dict(zip(_ROLES, names.split(), strict=True))
+
+
+def _around(readout: str, bias: str, embedding: str) -> dict[str, str]:
+    """A framework's names for what stands around the recurrent layers; the layers' own are in its layouts."""
+    return {"readout": readout, "readout_bias": bias, "embedding": embedding}
 
 
 def _sequences(names: str) -> dict[str, str]:
@@ -118,60 +110,174 @@ def _sequences(names: str) -> dict[str, str]:
     return dict(zip(_TENSORS, names.split(), strict=True))
 
 
+# W, then R, then biases: the order of gates is the framework's, the letters are those of `cells`.
+
+
+def _pytorch(called: str, gates: str) -> CellLayout:
+    names = {"weight_ih": "input", "weight_hh": "recurrent", "bias_ih": "bias", "bias_hh": "recurrent_bias"}
+    arrays = tuple(Joined(symbol, (role,), gates) for symbol, role in names.items())
+    projection = (Joined("weight_hr", ("projection",), "m"),) if called == "nn.LSTM" else ()
+    return CellLayout(called, (*arrays, *projection), 2, {})
+
+
+def _keras(called: str, gates: str, letters: dict[str, str], biases: int = 1) -> CellLayout:
+    both = biases == 2
+    bias = Joined("bias", ("bias", "recurrent_bias") if both else ("bias",), gates, stacked=both)
+    arrays = (Joined("kernel", ("input",), gates), Joined("recurrent_kernel", ("recurrent",), gates), bias)
+    return CellLayout(called, arrays, biases, letters)
+
+
+def _onnx(called: str, gates: str, letters: dict[str, str], peepholes: str = "") -> CellLayout:
+    arrays = (
+        Joined("W", ("input",), gates),
+        Joined("R", ("recurrent",), gates),
+        Joined("B", ("bias", "recurrent_bias"), gates),
+    )
+    return CellLayout(called, (*arrays, *((Joined("P", ("peephole",), peepholes),) if peepholes else ())), 2, letters)
+
+
+def _flax(called: str, gates: str, biases: tuple[Joined, ...]) -> CellLayout:
+    arrays = (Joined("i{gate}.kernel", ("input",), gates), Joined("h{gate}.kernel", ("recurrent",), gates))
+    return CellLayout(called, (*arrays, *biases), 1, {})
+
+
+def _equinox(called: str, gates: str, *more: Joined) -> CellLayout:
+    arrays = (Joined("weight_ih", ("input",), gates), Joined("weight_hh", ("recurrent",), gates))
+    return CellLayout(called, (*arrays, Joined("bias", ("bias",), gates), *more), 1, {})
+
+
+_KERAS_LSTM, _KERAS_GRU = {"g": "c"}, {"n": "h"}
+
 CONVENTIONS = {
     convention.name: convention
     for convention in (
         Convention(
             "xh",
             "most textbooks: column vectors, W_xh x + W_hh h + b_h",
-            _symbols("W_x{gate} W_h{gate} b_{gate} W_hy b_y"),
+            _symbols("W_x{gate} W_h{gate} b_{gate} b_h{gate} W_hy b_y p_{gate} u W_hr E"),
+            {},
         ),
         Convention(
             "hx",
             "named to-from: W_hx takes x to h; the readout is W_ho, b_v",
-            _symbols("W_{gate}x W_{gate}h b_{gate} W_ho b_v"),
+            _symbols("W_{gate}x W_{gate}h b_{gate} b_{gate}h W_ho b_v p_{gate} u W_rh E"),
+            {},
         ),
         Convention(
             "wx",
             "sizes d, n, k; W_x, W_h, b; vectors are n × 1 matrices",
-            _symbols("W_x W_h b W_y b_y"),
-            sizes={"d_in": "d", "d_h": "n", "d_out": "k"},
+            _symbols("W_x{g} W_h{g} b{_g} b_h{g} W_y b_y p{_g} u W_r E"),
+            {},
+            sizes={"d_in": "d", "d_h": "n", "d_out": "k", "d_p": "r"},
             column_matrices=True,
         ),
         Convention(
             "row",
             "sizes E, H; vectors are rows: x W_xh with W_xh stored (E, H)",
-            _symbols("W_x{gate} W_h{gate} b_{gate} W_hy b_y"),
+            _symbols("W_x{gate} W_h{gate} b_{gate} b_h{gate} W_hy b_y p_{gate} u W_hr E"),
+            {},
             sizes={"d_in": "E", "d_h": "H"},
             row_vectors=True,
         ),
         Convention(
             "pytorch",
-            "torch.nn.RNN and Linear: two biases; time first by default",
-            symbols={
-                "input": "weight_ih_l0",
-                "recurrent": "weight_hh_l0",
-                "bias": "bias_ih_l0",
-                "recurrent_bias": "bias_hh_l0",
-                "readout": "linear.weight",
-                "readout_bias": "linear.bias",
+            "torch.nn and Linear: gates stacked, two biases; time first by default",
+            _around("linear.weight", "linear.bias", "embedding.weight"),
+            {"rnn": _pytorch("nn.RNN", "h"), "lstm": _pytorch("nn.LSTM", "ifgo"), "gru": _pytorch("nn.GRU", "rzn")},
+            "{symbol}_l{k}{reverse}",
+            "{symbol}_l{k}{reverse}",
+            "{symbol}_l{k}{reverse}",
+            sizes={
+                **{"d_in": "input_size", "d_h": "hidden_size", "d_p": "proj_size"},
+                **{"d_out": "out_features", "V": "num_embeddings"},
             },
-            sizes={"d_in": "input_size", "d_h": "hidden_size", "d_out": "out_features"},
-            sequences=_sequences("input output h_0 h_n linear(output)"),
-            biases=2,
+            sequences=_sequences("input output h_0 h_n linear(output) c_0 c_n"),
             batch_first=False,
             stacked_state=True,
         ),
         Convention(
             "keras",
-            "SimpleRNN and Dense: row vectors, kernel stored (input_dim, units)",
-            _symbols("kernel recurrent_kernel bias dense.kernel dense.bias"),
-            sizes={"d_in": "input_dim", "d_h": "units", "d_out": "dense.units"},
-            sequences=_sequences("inputs outputs initial_state state dense(outputs)"),
+            "keras.layers and Dense: row vectors, kernel stored (input_dim, units), gates stacked",
+            _around("dense.kernel", "dense.bias", "embedding.embeddings"),
+            {
+                "rnn": _keras("SimpleRNN", "h", {}),
+                "lstm": _keras("LSTM", "ifgo", _KERAS_LSTM),
+                "gru": _keras("GRU", "zrn", _KERAS_GRU, biases=2),
+                "gru-reset-before": _keras("GRU", "zrn", _KERAS_GRU),
+            },
+            "{symbol}",
+            "{layer}{nth}.{symbol}",
+            "bidirectional{nth}.{direction}_{layer}.{symbol}",
+            sizes={"d_in": "input_dim", "d_h": "units", "d_out": "dense.units", "V": "vocabulary"},
+            sequences=_sequences("inputs outputs initial_state state dense(outputs) initial_carry carry"),
             row_vectors=True,
+        ),
+        Convention(
+            "onnx",
+            "the ONNX operators: both directions in one array, both biases in B; time first",
+            _around("gemm.B", "gemm.C", "gather.data"),
+            {
+                "rnn": _onnx("RNN", "h", {}),
+                "lstm": _onnx("LSTM", "iofg", {"g": "c"}),
+                "lstm-peephole": _onnx("LSTM", "iofg", {"g": "c"}, "iof"),
+                "gru": _onnx("GRU", "zrn", {"n": "h"}),
+                "gru-reset-before": _onnx("GRU", "zrn", {"n": "h"}),
+            },
+            "{symbol}",
+            "{layer}_{k}.{symbol}",
+            sizes={"d_in": "input_size", "d_h": "hidden_size"},
+            sequences=_sequences("X Y initial_h Y_h gemm(Y) initial_c Y_c"),
+            joins_directions=True,
+            batch_first=False,
+            stacked_state=True,
+        ),
+        Convention(
+            "flax",
+            "flax.linen cells and Dense: row vectors, an array for each gate",
+            _around("Dense_0.kernel", "Dense_0.bias", "Embed_0.embedding"),
+            {
+                "rnn": CellLayout(
+                    "SimpleCell",
+                    (
+                        Joined("i.kernel", ("input",), "h"),
+                        Joined("i.bias", ("bias",), "h"),
+                        Joined("h.kernel", ("recurrent",), "h"),
+                    ),
+                    1,
+                    {},
+                ),
+                "lstm": _flax("LSTMCell", "ifgo", (Joined("h{gate}.bias", ("bias",), "ifgo"),)),
+                "gru": _flax(
+                    "GRUCell",
+                    "rzn",
+                    (Joined("i{gate}.bias", ("bias",), "rzn"), Joined("hn.bias", ("recurrent_bias",), "n")),
+                ),
+            },
+            "{symbol}",
+            "RNN_{k}.cell.{symbol}",
+            "Bidirectional_{k}.{direction}_rnn.cell.{symbol}",
+            sizes={"d_in": "in_features", "d_h": "features", "V": "num_embeddings"},
+            sequences=_sequences("inputs outputs h_0 h_T Dense(outputs) c_0 c_T"),
+            row_vectors=True,
+        ),
+        Convention(
+            "equinox",
+            "equinox.nn cells and Linear: gates stacked, one bias, and bias_n in a GRU",
+            _around("linear.weight", "linear.bias", "embedding.weight"),
+            {
+                "lstm": _equinox("LSTMCell", "ifgo"),
+                "gru": _equinox("GRUCell", "rzn", Joined("bias_n", ("recurrent_bias",), "n")),
+            },
+            "{symbol}",
+            "cells[{k}].{symbol}",
+            "{direction}[{k}].{symbol}",
+            sizes={"d_in": "input_size", "d_h": "hidden_size", "d_out": "out_features", "V": "num_embeddings"},
         ),
     )
 }
+
+# What a convention's error names as the cells there are.
+assert all(name in CELLS for convention in CONVENTIONS.values() for name in convention.cells)
 
 
 def as_convention(convention: Convention | str) -> Convention:

@@ -21,6 +21,7 @@ from rnn_calc.core.equations import (
     Hadamard,
     Parameter,
     Product,
+    Quotient,
     Sum,
     Vector,
     axis_of,
@@ -28,7 +29,7 @@ from rnn_calc.core.equations import (
 )
 from rnn_calc.core.evaluation import SLAB, Values, evaluate
 from rnn_calc.core.functions import ELEMENTWISE
-from rnn_calc.core.network import Network
+from rnn_calc.core.network import Layer
 from rnn_calc.core.weights import Array, Weights
 
 # An operand of the step loop: one array a step, or the same one at every step.
@@ -58,17 +59,17 @@ def _column_order(matrix: Array) -> Array:
 
 
 class Engine:
-    """A network and its weights, compiled."""
+    """A layer and its weights, compiled."""
 
-    def __init__(self, network: Network, weights: Weights) -> None:
-        self.network = network
+    def __init__(self, layer: Layer, weights: Weights) -> None:
+        self.layer = layer
         self.weights = weights
         self._pieces: dict[str, list[Array]] = {}
-        self._stateful = _stateful_names(network.equations)
-        needed = _needed_for_state(network)
-        self._before = [e for e in network.equations if e.name not in self._stateful]
-        self.recurrence = [e for e in network.equations if e.name in self._stateful and e.name in needed]
-        self._after = [e for e in network.equations if e.name in self._stateful and e.name not in needed]
+        self._stateful = _stateful_names(layer.equations)
+        needed = _needed_for_state(layer)
+        self._before = [e for e in layer.equations if e.name not in self._stateful]
+        self.recurrence = [e for e in layer.equations if e.name in self._stateful and e.name in needed]
+        self._after = [e for e in layer.equations if e.name in self._stateful and e.name not in needed]
 
     def run(self, x: Array, initial: Mapping[str, Array], watch: Watch = iter) -> Values:
         """Every value of every step for inputs `x` (T, d_in) or (T, B, d_in), from the `initial` states.
@@ -78,8 +79,8 @@ class Engine:
         T, batch = x.shape[0], x.shape[1:-1]
         now: dict[str, Array] = {"x": x}
         history = {}
-        for name in self.network.cell.state:
-            history[name] = np.empty((T + 1, *batch, self.network.d_h))
+        for name, axis in self.layer.state.items():
+            history[name] = np.empty((T + 1, *batch, self.layer.sizes[axis]))
             history[name][0] = initial[name]
             now[name] = history[name][1:]
         values = Values(now, {name: states[:-1] for name, states in history.items()})
@@ -87,7 +88,7 @@ class Engine:
             for equation in self._before:
                 now[equation.name] = evaluate(equation.expression, values, self.weights)
             for equation in self.recurrence:
-                width = self.network.sizes[axis_of(equation.expression)]
+                width = self.layer.sizes[axis_of(equation.expression)]
                 if equation.name not in now:
                     now[equation.name] = np.empty((T, *batch, width))
             for start in watch(range(0, T, _BLOCK)):
@@ -121,10 +122,10 @@ def _stateful_names(equations: Iterable[Equation]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _needed_for_state(network: Network) -> frozenset[str]:
+def _needed_for_state(layer: Layer) -> frozenset[str]:
     """The equations that the next state is made of; the others can be computed for all steps afterwards."""
-    needed = set(network.cell.state)
-    for equation in reversed(network.equations):
+    needed = set(layer.state)
+    for equation in reversed(layer.equations):
         if equation.name in needed:
             needed |= {
                 node.name for node in walk(equation.expression) if isinstance(node, Vector) and not node.previous
@@ -166,7 +167,7 @@ class _StepLoop:
         self._groups.append([(function, columns)])
 
     def _scratch(self, expression: Expression) -> Rows:
-        return repeat(np.empty((*self._batch, self._engine.network.sizes[axis_of(expression)])))
+        return repeat(np.empty((*self._batch, self._engine.layer.sizes[axis_of(expression)])))
 
     def _operand(self, expression: Expression) -> Rows:
         """Where the value of `expression` is found at each step, after emitting the calls that put it there."""
@@ -210,6 +211,8 @@ class _StepLoop:
                     self._emit(np.add, out, self._every_step(drive), out)
             case Hadamard(left, right):
                 self._emit(np.multiply, self._operand(left), self._operand(right), out)
+            case Quotient(left, right):
+                self._emit(np.divide, self._operand(left), self._operand(right), out)
             case Apply(function, argument):
                 source = self._operand(argument)
                 for call, extra in ELEMENTWISE[function].calls:

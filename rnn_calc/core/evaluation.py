@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnn_calc.core.equations import Apply, Expression, Hadamard, Parameter, Product, Sum, Vector
+from rnn_calc.core.equations import Apply, Expression, Hadamard, Lookup, Merge, Parameter, Product, Quotient, Sum, Vector
 from rnn_calc.core.functions import apply_function
 from rnn_calc.core.weights import Array, Weights
 
@@ -50,9 +50,33 @@ class Values:
         )
 
 
+def look_up(table: Array, index: Array) -> Array:
+    """The rows of `table` (V, n) that whole numbers name, as a new array.
+
+    Shapes: index (T, 1) or (T, B, 1), or (T,); the result is (T, n) or (T, B, n).
+    """
+    numbers = index if index.ndim == 1 else index[..., 0]
+    return np.take(table, numbers.astype(np.intp), axis=0)
+
+
+def merge(how: str, forward: Array, backward: Array) -> Array:
+    """The states of both directions made one, as Keras does it: concat, sum, average or product."""
+    match how:
+        case "concat":
+            return np.concatenate((forward, backward), axis=-1)
+        case "product":
+            return forward * backward
+        case "average":
+            # Halved first, the sum of two large numbers does not overflow.
+            return forward / 2 + backward / 2
+        case _:
+            return forward + backward
+
+
 def evaluate(expression: Expression, values: Values, weights: Weights) -> Array:
     """The value of `expression` at every step at once, from values that are already known.
 
+    Both operands of a merge are called h, so they are found in `values.now` under their printed symbols.
     What float64 cannot hold comes out as infinity or NaN, without a warning.
     """
     with np.errstate(all="ignore"):
@@ -76,7 +100,13 @@ def _evaluate(expression: Expression, values: Values, weights: Weights) -> Array
             return total
         case Hadamard(left, right):
             return _evaluate(left, values, weights) * _evaluate(right, values, weights)
+        case Quotient(left, right):
+            return np.asarray(_evaluate(left, values, weights) / _evaluate(right, values, weights))
         case Apply(function, argument):
             return apply_function(function, _evaluate(argument, values, weights))
+        case Lookup(table, index):
+            return look_up(weights[table.name], values.of(index))
+        case Merge(how, forward, backward):
+            return merge(how, values.now[forward.symbol], values.now[backward.symbol])
         case _:
             raise AssertionError(f"unresolved expression: {expression}")

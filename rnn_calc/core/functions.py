@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_calc.core.equations import COMPLEMENT
 from rnn_calc.core.weights import Array
 
 # Slopes below about e^−600 are lifted by a power of two: float64 ends at e^−745, and loses digits from e^−708 on.
@@ -35,11 +36,16 @@ def _constant(value: float) -> Array:
 
 
 _ZERO = _constant(0.0)
+_ONE = _constant(1.0)
 
 
 def _relu(z: Array, out: Array | None = None) -> Array:
     # NumPy wants the `out` of maximum, alone among its functions, by keyword.
     return np.maximum(z, _ZERO, out=out)
+
+
+def _complement(v: Array, out: Array | None = None) -> Array:
+    return np.subtract(_ONE, v, out=out)
 
 
 def _tanh_slope(z: Array, k: Array) -> Array:
@@ -63,11 +69,12 @@ ELEMENTWISE = {
     "relu": Elementwise(((_relu, ()),), lambda z, _: (z > 0).astype(np.float64)),
     # 1 / (1 + exp(−z)), each call in place; exp may overflow to infinity, whose reciprocal is the right 0.
     "sigmoid": Elementwise(
-        ((np.negative, ()), (np.exp, ()), (np.add, (_constant(1.0),)), (np.reciprocal, ())),
+        ((np.negative, ()), (np.exp, ()), (np.add, (_ONE,)), (np.reciprocal, ())),
         _sigmoid_slope,
         saturation=1.0,
     ),
     "identity": Elementwise(((np.positive, ()),), lambda z, _: np.ones_like(z)),
+    COMPLEMENT: Elementwise(((_complement, ()),), lambda z, _: np.full_like(z, -1.0)),
 }
 
 

@@ -38,7 +38,7 @@ class Linearization:
         stateful = [node for node in nodes if engine.depends_on_state(node)]
         # Where every path goes through one function, and only then, its slopes can have an exponent for the whole step.
         self._single = len([n for n in stateful if isinstance(n, Apply | Hadamard)]) == 1 and not any(
-            self._goes_around(Vector(name, "d_h")) for name in engine.network.cell.state
+            self._goes_around(Vector(name, axis)) for name, axis in engine.layer.state.items()
         )
         for node in stateful:
             self._prepare(node)
@@ -79,7 +79,7 @@ class Linearization:
     def uneven_chain(self) -> Chain | None:
         """The Jacobians' factors where some slopes are lost beside others of their step, else None."""
         last = self._equations[-1].expression
-        if not (self._single and len(self._engine.network.cell.state) == 1 and isinstance(last, Apply)):
+        if not (self._single and len(self._engine.layer.state) == 1 and isinstance(last, Apply)):
             return None
         argument = evaluate(last.argument, self._values, self._engine.weights)
         if argument.ndim != 2 or not is_uneven(last.function, argument, self._exponents):

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from rnn_calc.core.cells import READOUT, RNN, Cell
 from rnn_calc.core.equations import (
     ACTIVATIONS,
-    INPUT,
     MERGES,
     Equation,
     Expression,
@@ -63,6 +62,12 @@ class Layer(Stage):
     mark: str
     state: dict[str, str]
 
+
+# What marks the two directions of a layer.
+FORWARD, BACKWARD = "→", "←"
+
+# Each layer's equations are written out, so their number is an amount of work and not only a number.
+MOST_LAYERS = 1000
 
 _EMBEDDING = Parameter("E", "embedding", ("V", "d_in"), "x")
 _TOKEN = Vector("token", "1")
@@ -183,7 +188,7 @@ class Network:
 
     def _mark(self, index: int, reverse: bool) -> str:
         number = str(index + 1) if self.layers > 1 else ""
-        arrow = "←" if reverse else "→"
+        arrow = BACKWARD if reverse else FORWARD
         inside = f"{number}{arrow if self.bidirectional else ''}"
         return f"({inside})" if inside else ""
 
@@ -201,7 +206,7 @@ class Network:
                 case Parameter(name, role, axes, gate):
                     return Parameter(f"{name}^{mark}" if mark else name, role, axes, gate, mark)
                 case Vector("x", axis):
-                    return Vector("x", axis, symbol=below)
+                    return Vector("x", axis, symbol=below)  # the input of an upper layer is the output below
                 case Vector(name, axis, previous):
                     return Vector(name, h_axis if name == "h" else axis, previous, _symbol(name, mark))
                 case _:
@@ -263,8 +268,8 @@ class Network:
         found = []
         for index, directions in enumerate(self.stack if self.bidirectional else ()):
             axis = directions[0].state["h"]
-            states = [Vector("h", axis, symbol=_symbol("h", layer.mark)) for layer in directions]
-            joined = Merge(self.merge, *states, axis="d_o" if self.merge == "concat" else axis)
+            forward, backward = (Vector("h", axis, symbol=_symbol("h", layer.mark)) for layer in directions)
+            joined = Merge(self.merge, forward, backward, "d_o" if self.merge == "concat" else axis)
             role = "both directions joined: what the next layer or the readout sees"
             equation = Equation("h", joined, "state", role, self._joined_symbol(index))
             part = f"layer {index + 1}" if self.layers > 1 else "recurrent"
@@ -318,10 +323,6 @@ class Network:
         return tuple(sizes[axis] for axis in parameter.axes)
 
 
-# Each layer's equations are written out, so their number is an amount of work and not only a number.
-MOST_LAYERS = 1000
-
-
 def _symbol(name: str, mark: str) -> str:
     """How a value of a layer is printed: a^i for the pre-activation a_i, h^(2) in layer 2."""
     base, _, gate = name.partition("_")
@@ -334,7 +335,3 @@ def projected(equations: tuple[Equation, ...]) -> tuple[Equation, ...]:
     m = Equation("m", h.expression, "gate", "what the cell shows, before it is projected")
     product = Product(Parameter("W_hr", "projection", ("d_p", "d_h"), "m"), m.vector)
     return (*before, m, Equation("h", product, "state", "new hidden state: m projected"))
-
-
-# The input of the first layer, as the equations know it.
-assert INPUT.name == "x"

@@ -1,0 +1,102 @@
+"""How large a recurrent matrix is, by its eigenvalues and by its singular values; and matrices rescaled to a size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from rnn_calc.core.errors import DataError, NonFiniteError, did_you_mean, listed, quoted
+from rnn_calc.core.weights import Array, Weights
+
+
+def spectral_radius(matrix: Array) -> float:
+    """The largest modulus of an eigenvalue of a square matrix.
+
+    Raises: NonFiniteError where an entry is NaN or infinite.
+    """
+    _require_finite(matrix, "spectral radius")
+    with np.errstate(over="ignore"):
+        return float(np.abs(np.linalg.eigvals(matrix)).max())
+
+
+def spectral_norm(matrix: Array) -> float:
+    """The largest singular value of a matrix.
+
+    Raises: NonFiniteError where an entry is NaN or infinite.
+    """
+    _require_finite(matrix, "spectral norm")
+    with np.errstate(over="ignore"):
+        return float(np.linalg.norm(matrix, 2))
+
+
+def _require_finite(matrix: Array, measure: str) -> None:
+    wrong = np.argwhere(~np.isfinite(matrix))
+    if len(wrong):
+        row, column = wrong[0]
+        raise NonFiniteError(
+            f"The recurrent matrix has {matrix[row, column]:g} in row {row + 1}, column {column + 1}; "
+            f"a {measure} needs finite numbers."
+        )
+
+
+SCALINGS: dict[str, tuple[str, Callable[[Array], float]]] = {
+    "spectral radius": ("ρ", spectral_radius),
+    "spectral norm": ("σ_max", spectral_norm),
+}
+
+# A measure that moves by more than the second number when the entries move by the first, relatively, is noise. The
+# eigenvalues of a nilpotent matrix come out as about u^(1/n)·‖W‖, so a bound on their size would refuse any matrix of
+# some size; but 1e−12 instead of u makes them 10^(4/n) times as large. An honest eigenvalue of condition κ moves by
+# κ·1e−12, and one that is repeated k times by 1e−12^(1/k), which is 3 % for k = 8. Zeros stay zeros, so a triangular
+# matrix keeps its radius however ill-conditioned it is.
+_NUDGE = 1e-12
+_STEADY = 0.05
+
+
+def scale_recurrent(weights: Weights, measure: str, target: float, names: Iterable[str] = ("W_hh",)) -> Weights:
+    """The same weights with the recurrent matrices `names` rescaled so that the `measure` of each is `target`.
+
+    `measure` is a key of `SCALINGS`; a vector stands for the diagonal matrix of it.
+    Raises: DataError for an unknown measure, a target that is not above 0, a matrix that is not square, or one that
+    measures 0 (or nothing but rounding), which no factor changes; NonFiniteError where one is not finite, or would not
+    stay within float64.
+    """
+    if measure not in SCALINGS:
+        raise DataError(
+            f"There is no measure {quoted(measure)}; it must be {listed(SCALINGS)}.{did_you_mean(measure, SCALINGS)}"
+        )
+    if not 0 < target < np.inf:
+        raise DataError(f"The {measure} must be a number above 0; {target:g} is not.")
+    names = tuple(names)
+    scaled = {name: _scaled(name, weights[name], measure, target) for name in names}
+    said = f"{', '.join(names)} scaled to {measure} {target:g}"
+    return replace(weights, arrays={**weights.arrays, **scaled}, scaling=said)
+
+
+def _scaled(name: str, array: Array, measure: str, target: float) -> Array:
+    matrix = np.diag(array) if array.ndim == 1 else array
+    if matrix.shape[0] != matrix.shape[1]:
+        raise DataError(f"{name} has shape {matrix.shape}; only a square matrix can be scaled to a {measure}.")
+    measured = SCALINGS[measure][1]
+    current = measured(matrix)
+    if current == 0 or not _is_steady(matrix, measured, current):
+        raise DataError(
+            f"{name} has a {measure} of 0, so no factor can make it {target:g}; give other weights or another --init."
+        )
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+        scaled = array * (target / current)
+    largest = np.abs(scaled).max()
+    if not np.finfo(np.float64).tiny <= largest < np.inf:
+        raise NonFiniteError(
+            f"{name} with a {measure} of {target:g} would leave the range of float64 (2.2e-308 to 1.8e308); "
+            f"its {measure} is {current:g} now."
+        )
+    return scaled
+
+
+def _is_steady(matrix: Array, measured: Callable[[Array], float], current: float) -> bool:
+    """Whether the measure of a matrix is about the same when its entries change in their twelfth digit."""
+    nudge = np.random.default_rng(0).uniform(-_NUDGE, _NUDGE, matrix.shape)
+    return abs(measured(matrix - matrix * nudge) - current) <= _STEADY * current
