@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnn_calc.core.equations import Apply, Expression, Hadamard, Lookup, Merge, Parameter, Product, Quotient, Sum, Vector
+from rnn_calc.core.equations import (
+    Apply,
+    Expression,
+    Hadamard,
+    Lookup,
+    Merge,
+    Parameter,
+    Product,
+    Quotient,
+    Sum,
+    Vector,
+)
 from rnn_calc.core.functions import apply_function
 from rnn_calc.core.weights import Array, Weights
 

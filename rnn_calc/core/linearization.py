@@ -9,7 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_calc.core.engine import Engine
-from rnn_calc.core.equations import Apply, Expression, Hadamard, Product, Sum, Vector, operands, walk
+from rnn_calc.core.equations import (
+    Apply,
+    Expression,
+    Hadamard,
+    Parameter,
+    Product,
+    Quotient,
+    Sum,
+    Vector,
+    operands,
+    walk,
+)
 from rnn_calc.core.evaluation import Values, evaluate
 from rnn_calc.core.functions import entry_slopes, is_uneven, lifted_slopes, slopes
 from rnn_calc.core.weights import Array
@@ -22,6 +33,19 @@ class Chain:
     slopes: Array
     exponents: NDArray[np.int64]
     matrix: Array
+
+
+def _varies(node: Expression) -> bool:
+    """Whether the derivative of `node` is another one at every step: it is no linear map with fixed numbers."""
+    match node:
+        case Hadamard(left, right):
+            return not isinstance(left, Parameter) and not isinstance(right, Parameter)
+        case Quotient(_, right):
+            return not isinstance(right, Parameter)
+        case Apply():
+            return True
+        case _:
+            return False
 
 
 class Linearization:
@@ -37,15 +61,15 @@ class Linearization:
         nodes = [node for equation in self._equations for node in walk(equation.expression)]
         stateful = [node for node in nodes if engine.depends_on_state(node)]
         # Where every path goes through one function, and only then, its slopes can have an exponent for the whole step.
-        self._single = len([n for n in stateful if isinstance(n, Apply | Hadamard)]) == 1 and not any(
+        self._single = len([n for n in stateful if _varies(n)]) == 1 and not any(
             self._goes_around(Vector(name, axis)) for name, axis in engine.layer.state.items()
         )
         for node in stateful:
             self._prepare(node)
 
     def _goes_around(self, node: Expression) -> bool:
-        """Whether the previous state reaches `node` without passing a function or an entrywise product."""
-        if isinstance(node, Apply | Hadamard):
+        """Whether the previous state reaches `node` through nothing but linear maps that stay the same."""
+        if _varies(node):
             return False
         if isinstance(node, Vector):
             made = [equation for equation in self._equations if equation.name == node.name]
@@ -60,14 +84,15 @@ class Linearization:
                 self._slopes[node], self._exponents = lifted_slopes(node.function, argument)
             else:
                 self._slopes[node] = slopes(node.function, argument)
-        if isinstance(node, Hadamard):
+        if isinstance(node, Hadamard | Quotient):
             for factor in operands(node):
                 self._factors[factor] = evaluate(factor, self._values, self._engine.weights)
 
     def pull(self, t: int, cotangents: Mapping[str, Array]) -> dict[str, Array]:
-        """Rows `M` (r, d_h) for each state of step `t` (0-based), times ∂state_t/∂state_{t−1}/2^`exponent(t)`.
+        """Rows `M` (r, n) for each state of step `t` (0-based), times ∂state_t/∂state_{t−1}/2^`exponent(t)`.
 
-        Shapes: a block (r, d_h) for each state of the step before; states that nothing depends on are absent.
+        Shapes: n is the width of that state; the result has a block (r, n) for each state of the step before, without
+        those that nothing depends on.
         """
         pending = dict(cotangents)
         result: dict[str, Array] = {}
@@ -117,6 +142,12 @@ class Linearization:
             case Hadamard(left, right):
                 self._back(left, rows * self._step(self._factors[right], t), t, pending, result)
                 self._back(right, rows * self._step(self._factors[left], t), t, pending, result)
+            case Quotient(left, right):
+                divided = rows / self._step(self._factors[right], t)
+                self._back(left, divided, t, pending, result)
+                if self._engine.depends_on_state(right):
+                    quotient = self._step(self._factors[left], t) / self._step(self._factors[right], t)
+                    self._back(right, -divided * quotient, t, pending, result)
             case Apply(_, argument):
                 self._back(argument, rows * self._slopes[node][t], t, pending, result)
 
