@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -21,27 +23,69 @@ from rnn_calc.files.source import describe_source, open_error
 LARGEST_UNPACKED = 2**30
 _MOST_MEMBERS = 1000
 _LARGEST_HEADER = 64 * 2**10
+# What NumPy's reader of headers lets through from the parser and from the constructor of dtypes.
+_HEADER_ERRORS = (ValueError, SyntaxError, TypeError, KeyError, IndexError, tokenize.TokenError)
 
 
-def _header(file: BinaryIO, name: str) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
-    """Shape, Fortran order and dtype from an .npy header."""
+class NpyHeader(NamedTuple):
+    """What an .npy header says of the data after it."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[np.generic]
+
+    @property
+    def size(self) -> int:
+        """Bytes of data that are promised."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def read_npy_header(file: BinaryIO, name: str) -> NpyHeader:
+    """The header of an .npy stream, which stands at the data afterwards.
+
+    Raises: DataError for a header that cannot be read.
+    """
     try:
-        version = np.lib.format.read_magic(file)
-        if version == (1, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=_LARGEST_HEADER)
-        elif version == (2, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_2_0(file, max_header_size=_LARGEST_HEADER)
-        else:
-            raise DataError(f"{name} is an .npy file of version {version}; 1.0 and 2.0 are read.")
-    except (ValueError, SyntaxError, EOFError, OverflowError, MemoryError, RecursionError):
+        # The header is a Python literal, whose escapes and long integers Python and NumPy warn of.
+        with warnings.catch_warnings(action="ignore"):
+            version = np.lib.format.read_magic(file)
+            if version == (1, 0):
+                header = np.lib.format.read_array_header_1_0(file, max_header_size=_LARGEST_HEADER)
+            elif version == (2, 0):
+                header = np.lib.format.read_array_header_2_0(file, max_header_size=_LARGEST_HEADER)
+            else:
+                raise DataError(f"{name} is an .npy file of version {version}; 1.0 and 2.0 are read.")
+    except (*_HEADER_ERRORS, EOFError, OverflowError, MemoryError, RecursionError):
         raise DataError(f"{name} is no .npy array: its header cannot be read.") from None
+    if any(type(size) is not int or size < 0 for size in header[0]):
+        raise DataError(f"{name} has an impossible shape in its header.")
+    return NpyHeader(*header)
+
+
+def require_numbers(dtype: np.dtype[np.generic], name: str) -> None:
+    """Nothing, when entries of this type are real numbers.
+
+    Raises: DataError otherwise; objects are named apart, because NumPy would unpickle them.
+    """
     if dtype.hasobject:
         raise DataError(f"{name} holds Python objects; those are never unpickled. Save it as an array of numbers.")
     if dtype.kind not in "fiu":
         raise DataError(f"{name} holds {printable(str(dtype))}; real numbers are needed.")
-    if any(type(size) is not int or size < 0 for size in shape):
-        raise DataError(f"{name} has an impossible shape in its header.")
-    return shape, fortran, dtype
+
+
+def _header(file: BinaryIO, name: str) -> NpyHeader:
+    header = read_npy_header(file, name)
+    require_numbers(header.dtype, name)
+    return header
+
+
+def require_promised(header: NpyHeader, present: int, name: str) -> None:
+    """Nothing, when the data are exactly as long as the header promises.
+
+    Raises: DataError with both lengths.
+    """
+    if header.size != present:
+        raise DataError(f"{name} promises {header.size:,} bytes of data in its header and holds {present:,}.")
 
 
 def read_npy_stream(file: BinaryIO, available: int, name: str) -> Array:
@@ -49,12 +93,10 @@ def read_npy_stream(file: BinaryIO, available: int, name: str) -> Array:
 
     Raises: DataError when the header promises anything but exactly the bytes that are there.
     """
-    shape, fortran, dtype = _header(file, name)
-    promised = math.prod(shape) * dtype.itemsize
-    present = available - file.tell()
-    if promised != present:
-        raise DataError(f"{name} promises {promised:,} bytes of data in its header and holds {present:,}.")
-    content = file.read(promised)
+    header = _header(file, name)
+    require_promised(header, available - file.tell(), name)
+    shape, fortran, dtype = header
+    content = file.read(header.size)
     flat = np.frombuffer(content, dtype=dtype)
     return flat.reshape(shape, order="F" if fortran else "C").astype(np.float64)
 
@@ -106,16 +148,14 @@ def map_npy(path: str, *, allow_nonfinite: bool = False) -> Array:
     """The array of an .npy file, mapped and not read: a long sequence need not fit in memory."""
     try:
         with Path(path).open("rb") as file:
-            shape, fortran, dtype = _header(file, describe_source(path))
+            header = _header(file, describe_source(path))
             offset = file.tell()
-        promised, present = math.prod(shape) * dtype.itemsize, Path(path).stat().st_size - offset
+        present = Path(path).stat().st_size - offset
     except OSError as error:
         raise open_error(path, error) from None
-    if promised != present:
-        raise DataError(
-            f"{describe_source(path)} promises {promised:,} bytes of data in its header and holds {present:,}."
-        )
-    if promised == 0:
+    require_promised(header, present, describe_source(path))
+    shape, fortran, dtype = header
+    if header.size == 0:
         raise DataError(f"{describe_source(path)} is an empty array of shape {shape}; it must hold numbers.")
     array = np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape, order="F" if fortran else "C")
     return _finite(array, describe_source(path), allow_nonfinite=allow_nonfinite)
