@@ -24,6 +24,10 @@ class LayerConfig(NamedTuple):
     simplernn, rnn). `reset_after`: a GRU with the reset after the product. `tensors` maps roles that the format knows
     by other means than the name (ONNX: W, R, B, P) to tensor names. `notes` are sentences about what cannot be told
     from weights and changes the computation, such as activations other than the default.
+
+    `recurrent_activation` is the gates'. `reverse`: it reads the sequence from its end. `bidirectional`: each of its
+    tensors holds both directions (ONNX); `merge` says how Keras joins the layer with its twin of the other direction:
+    concat, sum, mul, ave or none, and None when it has no twin. None elsewhere: the file does not say.
     """
 
     prefix: str
@@ -33,6 +37,13 @@ class LayerConfig(NamedTuple):
     reverse: bool = False
     tensors: Mapping[str, str] = MappingProxyType({})
     notes: tuple[str, ...] = ()
+    recurrent_activation: str | None = None
+    bidirectional: bool = False
+    merge: str | None = None
+    use_bias: bool | None = None
+    return_sequences: bool | None = None
+    stateful: bool | None = None
+    d_h: int | None = None
 
 
 class Checkpoint(NamedTuple):
