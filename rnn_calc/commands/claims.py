@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from rnn_calc.core.cells import Cell
-from rnn_calc.core.conventions import Convention, write_shape
-from rnn_calc.core.errors import SizeError
-from rnn_calc.core.network import Network
+from rnn_calc.core.errors import DataError, SizeError
+from rnn_calc.core.notation import Notation, write_axes, write_shape
 from rnn_calc.files.model import ModelFile
 from rnn_calc.files.numbers import Numbers
 
 if TYPE_CHECKING:
-    from rnn_calc.commands.options import NetworkOptions
     from rnn_calc.files.sequences import Sequence
 
 DEFAULT_SIZES = {"d_in": 4, "d_h": 3, "d_out": 2}
@@ -22,35 +19,54 @@ DEFAULT_SIZES = {"d_in": 4, "d_h": 3, "d_out": 2}
 Claim = tuple[int, str]
 
 
+class Stated(NamedTuple):
+    """The sizes that the command line states, checked; `d_h` has one entry, or one a layer."""
+
+    d_in: int | None = None
+    d_h: tuple[int, ...] = ()
+    d_out: int | None = None
+    proj: int | None = None
+    vocab: int | None = None
+
+
+# What the sizes are called in a network, and what states them.
+_STATED_AS = {"d_in": "d_in", "d_out": "d_out", "d_p": "proj", "V": "vocab"}
+
+
 def agreed_sizes(
-    options: NetworkOptions, model: ModelFile, cell: Cell, reading: Convention, sequence: Sequence | None
+    stated: Stated, model: ModelFile, notation: Notation, sequence: Sequence | None
 ) -> dict[str, int | None]:
-    """The sizes that everything agrees on; None where nothing is said.
+    """The sizes that everything agrees on, by the names a prototype gives them; None where nothing is said.
+
+    `notation` is the prototype of the network in the words that the file is written in.
 
     Raises: SizeError where two disagree, naming both, and the matrix whose transpose would fit.
     """
 
     def agree(model: ModelFile) -> dict[str, int | None]:
-        return {name: _agree(name, _claims(name, options, model, cell, reading, sequence)) for name in DEFAULT_SIZES}
+        return {
+            name: _agree(name, _claims(name, stated, model, notation, sequence))
+            for name in notation.network.sizes
+            if name != "1"
+        }
 
     try:
         return agree(model)
     except SizeError as error:
-        for parameter in Network(1, 1, 1, cell=cell, biases=reading.biases).parameters:
-            symbol = reading.symbol(parameter)
-            given = model.weights.get(symbol)
+        for stored in notation.stored:
+            given = model.weights.get(stored.symbol)
             if given is None or len(given.shape) != 2 or given.shape[0] == given.shape[1]:
                 continue
             # Only the shape matters here.
-            turned = model._replace(weights={**model.weights, symbol: Numbers((given.shape[1], given.shape[0]), ())})
+            turned = Numbers((given.shape[1], given.shape[0]), ())
             try:
-                agree(turned)
+                agree(model._replace(weights={**model.weights, stored.symbol: turned}))
             except SizeError:
                 continue
-            axes = ", ".join(map(reading.size, reading.stored_axes(parameter)))
+            axes = write_axes(tuple(map(notation.extent, stored.extents)))
             raise SizeError(
-                f"{error} {symbol} looks transposed: the convention {reading.name} needs ({axes}). Give its transpose, "
-                "or choose the convention that stores it so."
+                f"{error} {stored.symbol} looks transposed: the convention {notation.convention.name} needs {axes}. "
+                "Give its transpose, or choose the convention that stores it so."
             ) from None
         raise
 
@@ -60,40 +76,66 @@ def _agree(name: str, claims: tuple[list[Claim], list[Claim]]) -> int | None:
     fixed, stated = claims
     for value, who in (*fixed[1:], *stated[:1]) if fixed else ():
         if value != fixed[0][0]:
-            raise SizeError(f"{name} is {fixed[0][0]} by {fixed[0][1]}, but {value} by {who}.")
+            base, _, layer = name.partition("^")
+            called = f"{base} of layer {layer.strip('()')}" if layer else name
+            raise SizeError(f"{called} is {fixed[0][0]} by {fixed[0][1]}, but {value} by {who}.")
     return (fixed or stated)[0][0] if fixed or stated else None
 
 
 def _claims(
-    name: str,
-    options: NetworkOptions,
-    model: ModelFile,
-    cell: Cell,
-    reading: Convention,
-    sequence: Sequence | None,
+    name: str, stated: Stated, model: ModelFile, notation: Notation, sequence: Sequence | None
 ) -> tuple[list[Claim], list[Claim]]:
     """Who says what about a size: first what data has, then what is merely stated (the command line first)."""
-    fixed = list(_weight_claims(name, model, cell, reading))
-    if name == "d_h" and model.h0 is not None:
-        fixed.append((len(model.h0.flat), f"h0 in {model.name}"))
-    if name == "d_in" and sequence is not None and sequence.width is not None:
+    network = notation.network
+    fixed = list(_weight_claims(name, model, notation))
+    for state, given in (("h", model.h0), ("c", model.c0)):
+        if given is not None and network.layers == 1 and name == ("d_p" if network.d_p and state == "h" else "d_h"):
+            fixed.append((given.shape[-1], f"{state}0 in {model.name}"))
+    if name == "d_in" and sequence is not None and sequence.width is not None and not network.vocab:
         fixed.append((sequence.width, f"the width of {sequence.origin}"))
-    stated: list[Claim] = []
-    if getattr(options, name) is not None:
-        stated.append((getattr(options, name), f"--{name.replace('_', '-')}"))
-    if getattr(model, name) is not None:
-        stated.append((getattr(model, name), f"{name} in {model.name}"))
-    return fixed, stated
+    if name.startswith("d_h"):
+        return fixed, _width_claims(name, stated, model)
+    said = _STATED_AS[name]
+    claims = [(getattr(stated, said), f"--{said.replace('_', '-')}"), (getattr(model, said), f"{said} in {model.name}")]
+    return fixed, [(value, who) for value, who in claims if value is not None]
 
 
-def _weight_claims(name: str, model: ModelFile, cell: Cell, reading: Convention) -> Iterator[Claim]:
+def _width_claims(name: str, stated: Stated, model: ModelFile) -> list[Claim]:
+    """What is stated of the width of the layer that `name` is the width of: d_h, or d_h^(2)."""
+    layer = int(name.partition("^")[2].strip("()") or 1) - 1
+    of_model = model.d_h if isinstance(model.d_h, tuple) else () if model.d_h is None else (model.d_h,)
+    sources = ((stated.d_h, "--d-h"), (of_model, f"d_h in {model.name}"))
+    return [(widths[layer % len(widths)], who) for widths, who in sources if widths]
+
+
+def _weight_claims(name: str, model: ModelFile, notation: Notation) -> Iterator[Claim]:
     """What the shapes of the file's weights say about one size; wrong numbers of axes are left to the weights."""
-    prototype = Network(1, 1, 1, cell=cell, biases=reading.biases)
-    for parameter in prototype.parameters:
-        given = model.weights.get(reading.symbol(parameter))
-        axes = reading.stored_axes(parameter)
+    for stored in notation.stored:
+        given = model.weights.get(stored.symbol)
+        if given is None:
+            continue
         # A flat list may stand for a vector that is written as a column.
-        if given is not None and len(given.shape) in (len(axes), len(parameter.axes)):
-            for axis, size in zip(axes, given.shape, strict=False):
-                if axis == name:
-                    yield int(size), f"{reading.symbol(parameter)} {write_shape(given.shape)} in {model.name}"
+        flat = notation.convention.column_matrices and len(given.shape) == 1
+        if len(given.shape) != len(stored.extents) and not flat:
+            continue
+        for extent, size in zip(stored.extents, given.shape, strict=False):
+            if extent.name == name and size % extent.multiple:
+                raise SizeError(
+                    f"{stored.symbol} {write_shape(given.shape)} in {model.name} has an axis of {size}, which is no "
+                    f"multiple of {extent.multiple}: {notation.convention.name} needs "
+                    f"{write_axes(tuple(map(notation.extent, stored.extents)))} for a {notation.network.cell.name}."
+                )
+            if extent.name == name:
+                yield int(size) // extent.multiple, f"{stored.symbol} {write_shape(given.shape)} in {model.name}"
+
+
+def fits(stated: Stated, model: ModelFile, notation: Notation, sequence: Sequence | None) -> bool:
+    """Whether the weights of a file can be those of this network."""
+    try:
+        agreed_sizes(stated, model, notation, sequence)
+    except DataError:
+        return False
+    known = {stored.symbol: stored for stored in notation.stored}
+    return all(
+        symbol in known and len(given.shape) == len(known[symbol].extents) for symbol, given in model.weights.items()
+    )

@@ -23,34 +23,67 @@ def text_option(*names: str, text: str, metavar: str = "TEXT") -> Any:
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Which network: its sizes, its cell, whose convention, and the file it comes from."""
+    """Which network: its sizes, its cell, its layers, whose convention, and the file it comes from."""
 
     d_in: Annotated[
         int | None, size_option("--d-in", "-i", text="Width of an input vector. [4, or what weights and inputs say]")
     ] = None
-    d_h: Annotated[int | None, size_option("--d-h", "-H", text="Number of hidden units. [3, or what weights say]")] = (
-        None
-    )
+    d_h: Annotated[
+        str | None,
+        text_option(
+            "--d-h", "-H", text="Number of hidden units; 400,1150,400: of each layer. [3, or weights]", metavar="N[,N…]"
+        ),
+    ] = None
     d_out: Annotated[
         int | None, size_option("--d-out", "-o", text="Width of an output; 0: no readout. [2; with weights: theirs]")
     ] = None
-    cell: Annotated[str | None, text_option("--cell", text="The recurrent cell: rnn. [rnn]", metavar="NAME")] = None
+    cell: Annotated[
+        str | None,
+        text_option("--cell", text="rnn, lstm, gru …: `rnncalc cells` lists them. [rnn]", metavar="NAME"),
+    ] = None
     activation: Annotated[
         str | None,
         text_option("--activation", "-a", text="tanh, relu, sigmoid or identity. [tanh]", metavar="NAME"),
+    ] = None
+    layers: Annotated[int | None, size_option("--layers", "-L", text="Recurrent layers, one upon the other. [1]")] = (
+        None
+    )
+    bidirectional: Annotated[
+        bool, typer.Option("--bidirectional", help="A second direction in each layer, from the end to the start.")
+    ] = False
+    merge: Annotated[
+        str | None,
+        text_option(
+            "--merge", text="How two directions are joined: concat, sum, average, product. [concat]", metavar="NAME"
+        ),
+    ] = None
+    proj: Annotated[
+        int | None, size_option("--proj", text="Project an LSTM's hidden state to this width, as proj_size does.")
+    ] = None
+    vocab: Annotated[
+        int | None, size_option("--vocab", text="Inputs are numbers of N tokens, through an embedding (N, d_in).")
+    ] = None
+    tied: Annotated[bool, typer.Option("--tied", help="Read out through the embedding's own table.")] = False
+    no_readout_bias: Annotated[bool, typer.Option("--no-readout-bias", help="The readout has no b_y.")] = False
+    biases: Annotated[
+        int | None, size_option("--biases", text="Biases a gate: 0, 1 or 2. [what the convention has]")
+    ] = None
+    dropout: Annotated[
+        float | None,
+        typer.Option("--dropout", help="Accepted; it changes no shape and no count.", metavar="P", show_default=False),
     ] = None
     convention: Annotated[
         str | None,
         text_option(
             "--convention",
             "-c",
-            text="Whose symbols: xh, hx, wx, row, pytorch or keras. [xh]",
+            text="Whose symbols: xh, hx, wx, row, pytorch, keras, onnx, flax or equinox. [xh]",
             metavar="NAME",
         ),
     ] = None
     model: Annotated[
         str | None,
-        text_option("--model", "-m", text="A model file: .toml, .json or .npz; - for stdin.", metavar="FILE"),
+        text_option("--model", "-m", text="A model file or a checkpoint; - for stdin.", metavar="FILE"),
     ] = None
     example: Annotated[
         str | None,

@@ -47,4 +47,8 @@ class SequenceOptions:
     inputs: Annotated[
         str | None, text_option("--inputs", text="What to draw: gaussian or zeros. [gaussian]", metavar="KIND")
     ] = None
-    h0: Annotated[str | None, text_option("--h0", text='Initial state, "0.1, 0.2". [zeros]', metavar="NUMBERS")] = None
+    h0: Annotated[
+        str | None,
+        text_option("--h0", text='Initial state, "0.1, 0.2"; of each layer: "0.1; 0.2". [zeros]', metavar="NUMBERS"),
+    ] = None
+    c0: Annotated[str | None, text_option("--c0", text="The same for an LSTM's cell state.", metavar="NUMBERS")] = None

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from rnn_calc.commands.claims import DEFAULT_SIZES
-from rnn_calc.commands.options import NetworkOptions, command_line
-from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
-from rnn_calc.commands.setup import (
-    Setup,
+from rnn_calc.commands.loading import (
+    State,
     describe_weights,
-    load_initial_state,
-    load_model,
+    load_initial_states,
     load_sequence,
-    load_setup,
     load_weights,
     seed_of,
 )
+from rnn_calc.commands.options import NetworkOptions, command_line
+from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
+from rnn_calc.commands.setup import Setup, load_model, load_setup
 from rnn_calc.core.trace import Trace, require_finite, require_trace_memory, trace, trace_blocks
 from rnn_calc.core.weights import Array, Weights
 from rnn_calc.files.sequences import Sequence
@@ -35,7 +34,7 @@ class Run:
     setup: Setup
     weights: Weights
     sequence: Sequence
-    initial: Mapping[str, Array]
+    initial: tuple[State, ...]
     changed: bool
     again: str
 
@@ -99,7 +98,7 @@ def prepare_run(
         setup,
         arrays,
         inputs,
-        load_initial_state(sequence.h0, setup),
+        load_initial_states(sequence, setup),
         changed,
         command_line(command, *_resolved(network, weights, sequence, setup, arrays, inputs), **others),
     )
@@ -115,8 +114,11 @@ def _resolved(
 ) -> tuple[object, ...]:
     """The options with every default that this run relied on said aloud."""
     if not setup.model.path:
-        said = {n: s for n in DEFAULT_SIZES if (s := getattr(setup.network, n)) != DEFAULT_SIZES[n]}
-        network = replace(network, d_in=said.get("d_in"), d_h=said.get("d_h"), d_out=said.get("d_out"))
+        widths = setup.network.widths
+        d_h = ",".join(map(str, widths if len(set(widths)) > 1 else widths[:1]))
+        said = replace(network, d_in=setup.network.d_in, d_h=d_h, d_out=setup.network.d_out)
+        defaults = {name: size for name, size in DEFAULT_SIZES.items() if str(getattr(said, name)) == str(size)}
+        network = replace(said, **dict.fromkeys(defaults))
     if arrays.drawn:
         init = arrays.init
         gain = None if init.gain == 1 else init.gain

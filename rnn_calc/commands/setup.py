@@ -1,50 +1,65 @@
-"""Options and a model file made into the network, the weights and the sequence that a command works on."""
+"""Options and a model file made into the network that a command works on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import isfinite
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from rnn_calc.commands.claims import DEFAULT_SIZES, agreed_sizes
-from rnn_calc.core.cells import CELLS
+from rnn_calc.commands.claims import DEFAULT_SIZES, Stated, agreed_sizes, fits
+from rnn_calc.commands.structure import Structure, structure_of
+from rnn_calc.core.cells import CELLS, RNN, Cell
 from rnn_calc.core.conventions import CONVENTIONS, Convention
-from rnn_calc.core.equations import ACTIVATIONS
-from rnn_calc.core.errors import DataError, SizeError, UsageError, did_you_mean, listed, quoted
+from rnn_calc.core.equations import ACTIVATIONS, MERGES
+from rnn_calc.core.errors import DataError, UsageError, did_you_mean, listed, quoted
 from rnn_calc.core.network import Network
+from rnn_calc.core.notation import Notation
 from rnn_calc.core.sizes import check_size
 from rnn_calc.files.model import ModelFile
-from rnn_calc.files.numbers import count_numbers
 
 if TYPE_CHECKING:
     from rnn_calc.commands.options import NetworkOptions, OutputOptions
-    from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
-    from rnn_calc.core.weights import Array, Weights
     from rnn_calc.files.sequences import Sequence
     from rnn_calc.show.output import Destination
 
-_MINIMUM = {"d_in": 1, "d_h": 1, "d_out": 0}
+_MINIMUM = {"d_in": 1, "d_out": 0, "layers": 1, "proj": 1, "vocab": 1, "biases": 0}
 
 
 class Setup(NamedTuple):
     """The network a command is about, the convention it is shown in, and the file it came from."""
 
     network: Network
-    convention: Convention
+    notation: Notation
     model: ModelFile
     options: NetworkOptions
+    reading: Convention
 
     @property
-    def recurrent_symbol(self) -> str:
-        """What the convention calls the matrix that takes one hidden state to the next."""
-        return next(self.convention.symbol(p) for p in self.network.parameters if p.role == "recurrent")
+    def convention(self) -> Convention:
+        """Whose words the network is shown in."""
+        return self.notation.convention
+
+    @property
+    def recurrent_symbols(self) -> tuple[str, ...]:
+        """What the convention calls the arrays that take one hidden state to the next."""
+        roles = ("recurrent", "diagonal")
+        homes = (self.notation.home(p) for p in self.network.parameters if p.role in roles)
+        return tuple(dict.fromkeys(stored.symbol for stored in homes))
 
     @property
     def unchanged(self) -> bool:
         """Whether the command line leaves the file's own network as it is, so that its expected values apply."""
-        options = self.options
-        own = (options.d_in, options.d_h, options.d_out, options.cell, options.activation)
-        return all(value is None for value in own)
+        o = self.options
+        own = (o.d_in, o.d_h, o.d_out, o.cell, o.activation, o.layers, o.merge, o.proj, o.vocab, o.biases)
+        return all(value is None for value in own) and not (o.bidirectional or o.tied or o.no_readout_bias)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was accepted and changes nothing."""
+        if self.options.dropout is None:
+            return ()
+        dropped = f"dropout {self.options.dropout:g}"
+        return (f"{dropped}: changes no shape, no count and no state here; it acts in training alone",)
 
 
 def choose(value: str, choices: Mapping[str, object] | tuple[str, ...], what: str, source: str = "") -> str:
@@ -78,31 +93,169 @@ def load_setup(options: NetworkOptions, *, sequence: Sequence | None = None, mod
 
     Raises: SizeError where two of them disagree, naming both; UsageError for names that do not exist.
     """
+    model = model or load_model(options)
+    convention = _convention(options, model)
+    reading = _reading_convention(model, convention)
+    stated = _stated(options)
+    structure, prototype = _structure(options, model, stated, reading, sequence)
+    sizes = agreed_sizes(stated, model, prototype, sequence)
+    widths = tuple(size for name, size in sizes.items() if name.startswith("d_h"))
+    if None in widths and any(widths):
+        # What is said of one layer goes for those of which nothing is said.
+        known = next(width for width in widths if width)
+        widths = tuple(width or known for width in widths)
+    d_h = tuple(width or DEFAULT_SIZES["d_h"] for width in widths)
+    d_p, vocab, d_out = sizes.get("d_p") or 0, sizes.get("V") or 0, sizes["d_out"]
+    if d_out is None:
+        # A file with weights and none for a readout has no readout; tokens come in, so tokens come out.
+        d_out = vocab if vocab else 0 if model.weights else DEFAULT_SIZES["d_out"]
+    both = 2 if structure.bidirectional and structure.merge == "concat" else 1
+    d_in = sizes["d_in"] or (both * (d_p or d_h[-1]) if structure.tied else DEFAULT_SIZES["d_in"])
+    try:
+        network = Network(
+            d_in,
+            d_h[0] if len(d_h) == 1 else d_h,
+            d_out,
+            cell=structure.cell,
+            activation=chosen("activation", options, model, ACTIVATIONS, "tanh"),
+            biases=_shown_biases(options, model, convention, structure.cell),
+            bidirectional=bool(structure.bidirectional),
+            merge=structure.merge,
+            d_p=d_p,
+            vocab=vocab,
+            tied=structure.tied,
+            readout_bias=structure.readout_bias,
+        )
+    except DataError as error:
+        raise (error if model.path else UsageError(str(error))) from None
+    if options.activation is not None and not network.cell.has_activation:
+        raise UsageError(f"A {network.cell.name} has no activation to choose; leave --activation out.")
+    return Setup(network, _notation(lambda: network, convention, options), model, options, reading)
+
+
+def _notation(network: Callable[[], Network], convention: Convention, options: NetworkOptions) -> Notation:
+    """The network in the convention's words; what cannot be is an error of the command line, if that asks for it."""
+    try:
+        return Notation(network(), convention)
+    except DataError as error:
+        asked = options.cell or options.convention or not (options.model or options.example)
+        raise (UsageError(str(error)) if asked else error) from None
+
+
+def _stated(options: NetworkOptions) -> Stated:
+    """The sizes on the command line, each a legal one."""
     for name, minimum in _MINIMUM.items():
         value = getattr(options, name)
         if value is not None:
-            check_size(f"--{name.replace('_', '-')}", value, minimum=minimum, error=UsageError)
-    model = model or load_model(options)
-    cell = CELLS[_chosen("cell", options, model, CELLS, "rnn")]
-    convention = _convention(options, model)
-    reading = _reading_convention(model, convention)
-    sizes = agreed_sizes(options, model, cell, reading, sequence)
-    if sizes["d_out"] is None and model.weights:
-        sizes["d_out"] = 0  # a file with weights and none for a readout has no readout
-    network = Network(
-        **{name: DEFAULT_SIZES[name] if size is None else size for name, size in sizes.items()},
-        cell=cell,
-        activation=_chosen("activation", options, model, ACTIVATIONS, "tanh"),
-        biases=convention.biases,
+            check_size(f"--{name}".replace("_", "-"), value, minimum=minimum, error=UsageError)
+    if options.dropout is not None and not 0 <= options.dropout < 1:
+        raise UsageError(f"--dropout is a share of units, at least 0 and below 1; it is {options.dropout:g}.")
+    widths = parse_widths(options.d_h)
+    if len(widths) > 1 and options.layers not in (None, len(widths)):
+        raise UsageError(
+            f"--d-h names {len(widths)} widths, but --layers is {options.layers}; give a width for each layer, or one."
+        )
+    return Stated(options.d_in, widths, options.d_out, options.proj, options.vocab)
+
+
+def known_input(options: NetworkOptions, model: ModelFile) -> tuple[int | None, int]:
+    """d_in and the size of the vocabulary (0: none), as far as options and file fix them before a sequence is read."""
+    stated = _stated(options)
+    reading = _reading_convention(model, _convention(options, model))
+    _, prototype = _structure(options, model, stated, reading, None)
+    sizes = agreed_sizes(stated, model, prototype, None)
+    return sizes["d_in"], sizes.get("V") or 0
+
+
+def parse_widths(text: str | None) -> tuple[int, ...]:
+    """`--d-h` as the widths of the layers: 400,1150,400; empty where it is not given."""
+    if text is None:
+        return ()
+    widths = []
+    for part in text.split(","):
+        try:
+            # int() would take 1_000 and digits of other scripts.
+            if not part.strip().lstrip("+-").isascii() or "_" in part:
+                raise ValueError
+            widths.append(int(part))
+        except ValueError:
+            raise UsageError(
+                f"--d-h: {quoted(text)} is no whole number, nor a width for each layer as in --d-h 400,1150,400."
+            ) from None
+    return tuple(check_size("--d-h", width, error=UsageError) for width in widths)
+
+
+def _structure(
+    options: NetworkOptions, model: ModelFile, stated: Stated, reading: Convention, sequence: Sequence | None
+) -> tuple[Structure, Notation]:
+    """What the network is made of, by options and file, and by the names of the file's weights where neither says.
+
+    The second is its prototype in the words of the file.
+    """
+    merge = chosen("merge", options, model, MERGES, "concat")
+    bidirectional = True if options.bidirectional else model.bidirectional
+    if merge != "concat" and not bidirectional:
+        raise UsageError("--merge joins two directions; add --bidirectional.")
+    tied = options.tied or bool(model.tied)
+    vocab = options.vocab or model.vocab
+    if tied and not vocab and "E" not in model.weights:
+        raise UsageError("--tied reads out through the embedding; add --vocab N.")
+    of_model = model.d_h if isinstance(model.d_h, tuple) else ()
+    depth = options.layers or model.layers or max(len(stated.d_h), len(of_model))
+    given = Structure(
+        RNN,
+        0,
+        merge,
+        layers=None if depth <= 1 and not (options.layers or model.layers) else depth,
+        bidirectional=bidirectional,
+        projected=True if options.proj or model.proj else None,
+        embedded=True if vocab else None,
+        tied=tied,
+        readout_bias=not options.no_readout_bias and model.readout_bias is not False,
     )
-    return Setup(network, convention, model, options)
+    tried = [
+        structure_of(given._replace(cell=cell, biases=biases), reading, model.weights).settled()
+        for cell, biases in _cells(options, model, reading)
+    ]
+    for structure in tried if len(tried) > 1 else ():
+        with contextlib.suppress(DataError):
+            prototype = Notation(structure.prototype(), reading)
+            if fits(stated, model, prototype, sequence):
+                return structure, prototype
+    return tried[0], _notation(tried[0].prototype, reading, options)
+
+
+def _cells(options: NetworkOptions, model: ModelFile, reading: Convention) -> Iterator[tuple[Cell, int]]:
+    """The cell that is named, with its biases; where none is, all that the file's weights may be of, rnn first."""
+    if options.cell is not None or model.cell is not None:
+        cells = [CELLS[chosen("cell", options, model, CELLS, "rnn")]]
+    else:
+        cells = list(CELLS.values()) if model.weights else [RNN]
+    for cell in cells:
+        if not reading.cells or cell.name in reading.cells:
+            yield cell, model.biases if model.biases is not None else reading.biases(cell)
+        elif len(cells) == 1:
+            try:
+                reading.layout(cell)
+            except DataError as error:
+                raise (UsageError(str(error)) if options.cell or options.convention else error) from None
+
+
+def _shown_biases(options: NetworkOptions, model: ModelFile, convention: Convention, cell: Cell) -> int:
+    """How many biases a gate has: as stated, else as the convention has them."""
+    for value in (options.biases, model.biases):
+        if value is not None:
+            if value > 2:
+                raise UsageError(f"--biases is 0, 1 or 2; it is {value}.")
+            return value
+    return convention.biases(cell)
 
 
 def _convention(options: NetworkOptions, model: ModelFile) -> Convention:
-    return CONVENTIONS[_chosen("convention", options, model, CONVENTIONS, "xh")]
+    return CONVENTIONS[chosen("convention", options, model, CONVENTIONS, "xh")]
 
 
-def _chosen(
+def chosen(
     name: str, options: object, model: ModelFile, choices: Mapping[str, object] | tuple[str, ...], default: str
 ) -> str:
     """The name that the command line gives, else the file, else the default; the error says which of them is wrong."""
@@ -118,107 +271,6 @@ def _reading_convention(model: ModelFile, shown: Convention) -> Convention:
     return CONVENTIONS[choose(model.convention, CONVENTIONS, "convention", model.name)] if model.convention else shown
 
 
-def seed_of(options: WeightOptions, model: ModelFile) -> int:
-    """The seed of everything drawn: the command line's, else the file's, else 0."""
-    seed = options.seed if options.seed is not None else model.seed or 0
-    return check_size("--seed", seed, minimum=0, error=UsageError)
-
-
-def load_weights(setup: Setup, options: WeightOptions) -> Weights:
-    """Weights for the network: the file's, the rest drawn as options or file say."""
-    import numpy as np
-
-    from rnn_calc.core.weights import INITS, Init, fit_biases, make_weights, read_arrays
-
-    model, network = setup.model, setup.network
-    scheme = _chosen("init", options, model, INITS, "gaussian")
-    gain = next((value for value in (options.gain, model.gain) if value is not None), 1.0)
-    if not isfinite(gain):
-        raise UsageError(f"--gain must be a finite number; it is {gain}.")
-    reading = _reading_convention(model, setup.convention)
-    as_read = Network(network.d_in, network.d_h, network.d_out, network.cell, network.activation, biases=reading.biases)
-    named: dict[str, Array] = {
-        symbol: given if isinstance(given, np.ndarray) else np.array(given.flat, dtype=np.float64).reshape(given.shape)
-        for symbol, given in model.weights.items()
-    }
-    try:
-        given = read_arrays(as_read, reading, named)
-    except DataError as error:
-        raise type(error)(f"{model.name}: {error}") from None
-    return make_weights(network, fit_biases(network, given), Init(scheme, gain, seed_of(options, model)))
-
-
-def load_sequence(
-    options: SequenceOptions,
-    network_options: NetworkOptions,
-    model: ModelFile,
-    *,
-    default_steps: int,
-    seed: int,
-) -> Sequence:
-    """The inputs: what the command line gives, else what the file gives, else drawn."""
-    from rnn_calc.files import sequences
-
-    if options.sequence is not None and options.text is not None:
-        raise UsageError("--sequence and --text both give the input; give one of them.")
-    given = _given_sequence(options, network_options, model)
-    if given is not None:
-        if options.steps is not None:
-            typed = options.sequence is not None or options.text is not None
-            advice = "Leave --steps out" + ("." if typed else ", or add --inputs gaussian to draw one in its place.")
-            raise UsageError(f"--steps draws a sequence, but there is one already: {given.origin}. {advice}")
-        return given
-    kind = _chosen("inputs", options, model, ("gaussian", "zeros"), "gaussian")
-    steps = next(value for value in (options.steps, model.steps, default_steps) if value is not None)
-    return sequences.drawn_sequence(check_size("--steps", steps, error=UsageError), kind, seed)
-
-
-def _given_sequence(options: SequenceOptions, network_options: NetworkOptions, model: ModelFile) -> Sequence | None:
-    from rnn_calc.files import sequences
-
-    if options.sequence is not None:
-        return sequences.read_sequence(
-            options.sequence,
-            d_in=_known_width(network_options, model),
-            allow_nonfinite=network_options.allow_nonfinite,
-        )
-    if options.text is not None:
-        return sequences.text_sequence(options.text, dict(model.embedding))
-    if options.inputs is not None:
-        return None
-    if model.sequence is not None:
-        return sequences.listed_sequence(model.sequence, f"the sequence in {model.name}")
-    if model.text is not None:
-        return sequences.text_sequence(model.text, dict(model.embedding))
-    return None
-
-
-def _known_width(options: NetworkOptions, model: ModelFile) -> int | None:
-    """d_in, as far as options and file fix it before the sequence is read."""
-    cell = CELLS[_chosen("cell", options, model, CELLS, "rnn")]
-    return agreed_sizes(options, model, cell, _reading_convention(model, _convention(options, model)), None)["d_in"]
-
-
-def load_initial_state(text: str | None, setup: Setup) -> dict[str, Array]:
-    """The state before the first step: --h0, else the file's h0, else zeros."""
-    import numpy as np
-
-    from rnn_calc.core.trace import zero_state
-    from rnn_calc.files.sequences import parse_vector
-
-    state = zero_state(setup.network)
-    if text is not None:
-        values = parse_vector(text, "--h0", allow_nonfinite=setup.options.allow_nonfinite)
-    elif setup.model.h0 is not None:
-        values = list(setup.model.h0.flat)
-    else:
-        return state
-    if len(values) != setup.network.d_h:
-        raise SizeError(f"--h0 has {count_numbers(len(values))}; d_h = {setup.network.d_h} needs {setup.network.d_h}.")
-    state["h"] = np.array(values)
-    return state
-
-
 def destination_of(options: OutputOptions) -> Destination:
     """Where and how the result is written."""
     from rnn_calc.show.output import resolve_destination
@@ -232,22 +284,3 @@ def destination_of(options: OutputOptions) -> Destination:
         force=options.force,
         precision=options.precision,
     )
-
-
-def describe_weights(weights: Weights, setup: Setup) -> str:
-    """Where the weights came from, in one sentence."""
-    reading = _reading_convention(setup.model, setup.convention)
-    origins: dict[str, list[str]] = {"file": [], "zero": [], "drawn": []}
-    for parameter in setup.network.parameters:
-        # A file with one bias a gate has none to give to the second.
-        added = parameter.role == "recurrent_bias" and reading.biases < 2
-        origin = "drawn" if parameter.name in weights.drawn else "zero" if added else "file"
-        origins[origin].append(setup.convention.symbol(parameter))
-    init = weights.init
-    sentences = {
-        "file": f"from {setup.model.name}",
-        "zero": "0, since the file has one bias",
-        "drawn": f"drawn: {init.scheme}, gain {init.gain:g}, seed {init.seed}",
-    }
-    parts = [f"{', '.join(symbols)} {sentences[origin]}" for origin, symbols in origins.items() if symbols]
-    return f"Weights: {'; '.join([*parts, *([weights.scaling] if weights.scaling else [])])}"

@@ -23,8 +23,16 @@ class ModelFile(NamedTuple):
     convention: str | None = None
     activation: str | None = None
     d_in: int | None = None
-    d_h: int | None = None
+    d_h: int | tuple[int, ...] | None = None
     d_out: int | None = None
+    layers: int | None = None
+    bidirectional: bool | None = None
+    merge: str | None = None
+    proj: int | None = None
+    vocab: int | None = None
+    tied: bool | None = None
+    readout_bias: bool | None = None
+    biases: int | None = None
     steps: int | None = None
     batch: int | None = None
     batch_first: bool | None = None
@@ -35,6 +43,7 @@ class ModelFile(NamedTuple):
     inputs: str | None = None
     text: str | None = None
     h0: Numbers | None = None
+    c0: Numbers | None = None
     sequence: Numbers | None = None
     weights: Mapping[str, Numbers | Array] = MappingProxyType({})
     embedding: Mapping[str, Numbers] = MappingProxyType({})
@@ -56,6 +65,7 @@ EXPECTED = {
     "x": "trace",
     "z": "trace",
     "h": "trace",
+    "c": "trace",
     "y": "trace",
     "norm": "gradient-decay",
     "log10_norm": "gradient-decay",

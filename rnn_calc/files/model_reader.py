@@ -17,9 +17,13 @@ T = TypeVar("T")
 
 SUFFIXES = (".toml", ".json", ".npz")
 
-_TEXTS = ("title", "source", "note", "cell", "convention", "activation", "mode", "init", "inputs", "text")
-_SIZES = {"d_in": 1, "d_h": 1, "d_out": 0, "steps": 1, "batch": 1, "seed": 0}
-_LISTS = ("h0", "sequence")
+_TEXTS = ("title", "source", "note", "cell", "convention", "activation", "merge", "mode", "init", "inputs", "text")
+_SIZES = {
+    **{"d_in": 1, "d_h": 1, "d_out": 0, "layers": 1, "proj": 1, "vocab": 1, "biases": 0},
+    **{"steps": 1, "batch": 1, "seed": 0},
+}
+_FLAGS = ("batch_first", "bidirectional", "tied", "readout_bias")
+_LISTS = ("h0", "c0", "sequence")
 _NAMES = tuple(name for name in ModelFile._fields if name not in ("path", "label"))
 
 
@@ -82,9 +86,10 @@ def _model(path: str, document: Mapping[str, object], *, allow_nonfinite: bool) 
 
 def _check_no_loose_weight(document: Mapping[str, object]) -> None:
     """A weight above its table is the likeliest slip of all, so it has an answer of its own."""
-    symbols = {name.format(gate="h") for convention in CONVENTIONS.values() for name in convention.symbols.values()}
+    symbols = {name.format(gate="h", g="", _g="") for c in CONVENTIONS.values() for name in c.symbols.values()}
+    symbols |= {joined.symbol for c in CONVENTIONS.values() for cell in c.cells.values() for joined in cell.arrays}
     for name in document:
-        if name in symbols:
+        if name in symbols or name.endswith(("_l0", "_l0_reverse")):
             raise DataError(f"{quoted(name)} stands outside of [weights]; put the line [weights] above it.")
 
 
@@ -92,12 +97,16 @@ def _entry(name: str, value: object, *, allow_nonfinite: bool) -> object:
     """The value of one entry, checked and converted."""
     if name in _TEXTS:
         return _of_type(name, value, str, "text")
+    if name == "d_h" and isinstance(value, list):
+        return tuple(check_size("d_h", width) for width in value)
     if name in _SIZES:
         return check_size(name, value, minimum=_SIZES[name])
     if name in _LISTS:
         found = numbers(value, name, rows="step", allow_nonfinite=allow_nonfinite)
-        return _require_flat(name, found) if name == "h0" else found
-    if name == "batch_first":
+        if name != "sequence" and len(found.shape) > 2:
+            raise DataError(f"{name} is nested {len(found.shape)} lists deep; it is one list for each layer, or one.")
+        return found
+    if name in _FLAGS:
         return _of_type(name, value, bool, "true or false")
     if name == "gain":
         return numbers(_of_type(name, value, (int, float), "a number"), name).flat[0]

@@ -55,6 +55,19 @@ def drawn_sequence(steps: int, kind: str, seed: int) -> Sequence:
     return Sequence(source, None, steps, blocks, drawn=True)
 
 
+def drawn_tokens(steps: int, vocab: int, seed: int) -> Sequence:
+    """`steps` numbers of tokens, each of the vocabulary as likely as any other."""
+
+    def blocks(_: int) -> Iterator[Array]:
+        import numpy as np
+
+        rng = np.random.default_rng([seed, 1])
+        for start in range(0, steps, BLOCK):
+            yield rng.integers(vocab, size=(min(BLOCK, steps - start), 1)).astype(np.float64)
+
+    return Sequence(f"{steps} tokens of {vocab}, drawn evenly, seed {seed}", 1, steps, blocks, drawn=True)
+
+
 def listed_sequence(values: Numbers, origin: str) -> Sequence:
     """A sequence from a document: numbers are steps of width 1, lists are steps."""
     shape = values.shape if len(values.shape) == 2 else (*values.shape, 1)

@@ -1,0 +1,160 @@
+"""Weights, inputs and first states, from options and a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnn_calc.commands.setup import Setup, chosen, known_input
+from rnn_calc.core.errors import DataError, SizeError, UsageError
+from rnn_calc.core.sizes import check_size
+from rnn_calc.core.storage import fit_biases, read_arrays
+from rnn_calc.core.weights import INITS, Array, Init, Weights, make_weights
+from rnn_calc.files import sequences
+from rnn_calc.files.model import ModelFile
+from rnn_calc.files.numbers import count_numbers
+
+if TYPE_CHECKING:
+    from rnn_calc.commands.options import NetworkOptions
+    from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
+    from rnn_calc.files.sequences import Sequence
+
+
+def seed_of(options: WeightOptions, model: ModelFile) -> int:
+    """The seed of everything drawn: the command line's, else the file's, else 0."""
+    seed = options.seed if options.seed is not None else model.seed or 0
+    return check_size("--seed", seed, minimum=0, error=UsageError)
+
+
+def load_weights(setup: Setup, options: WeightOptions) -> Weights:
+    """Weights for the network: the file's, the rest drawn as options or file say."""
+    model, network = setup.model, setup.network
+    scheme = chosen("init", options, model, INITS, "gaussian")
+    gain = next((value for value in (options.gain, model.gain) if value is not None), 1.0)
+    if not isfinite(gain):
+        raise UsageError(f"--gain must be a finite number; it is {gain}.")
+    biases = model.biases if model.biases is not None else setup.reading.biases(network.cell)
+    as_read = replace(network, biases=biases)
+    named: dict[str, Array] = {
+        symbol: given if isinstance(given, np.ndarray) else np.array(given.flat, dtype=np.float64).reshape(given.shape)
+        for symbol, given in model.weights.items()
+    }
+    try:
+        given = read_arrays(as_read, setup.reading, named)
+    except DataError as error:
+        raise type(error)(f"{model.name}: {error}") from None
+    return make_weights(network, fit_biases(network, given), Init(scheme, gain, seed_of(options, model)))
+
+
+def load_sequence(
+    options: SequenceOptions,
+    network_options: NetworkOptions,
+    model: ModelFile,
+    *,
+    default_steps: int,
+    seed: int,
+) -> Sequence:
+    """The inputs: what the command line gives, else what the file gives, else drawn."""
+    if options.sequence is not None and options.text is not None:
+        raise UsageError("--sequence and --text both give the input; give one of them.")
+    given = _given_sequence(options, network_options, model)
+    if given is not None:
+        if options.steps is not None:
+            typed = options.sequence is not None or options.text is not None
+            advice = "Leave --steps out" + ("." if typed else ", or add --inputs gaussian to draw one in its place.")
+            raise UsageError(f"--steps draws a sequence, but there is one already: {given.origin}. {advice}")
+        return given
+    steps = next(value for value in (options.steps, model.steps, default_steps) if value is not None)
+    check_size("--steps", steps, error=UsageError)
+    _, vocab = known_input(network_options, model)
+    if vocab:
+        return sequences.drawn_tokens(steps, vocab, seed)
+    return sequences.drawn_sequence(steps, chosen("inputs", options, model, ("gaussian", "zeros"), "gaussian"), seed)
+
+
+def _given_sequence(options: SequenceOptions, network_options: NetworkOptions, model: ModelFile) -> Sequence | None:
+    if options.sequence is not None:
+        width, vocab = known_input(network_options, model)
+        return sequences.read_sequence(
+            options.sequence,
+            d_in=1 if vocab else width,
+            allow_nonfinite=network_options.allow_nonfinite,
+        )
+    if options.text is not None:
+        return sequences.text_sequence(options.text, dict(model.embedding))
+    if options.inputs is not None:
+        return None
+    if model.sequence is not None:
+        return sequences.listed_sequence(model.sequence, f"the sequence in {model.name}")
+    if model.text is not None:
+        return sequences.text_sequence(model.text, dict(model.embedding))
+    return None
+
+
+State = dict[str, Array]
+
+
+def load_initial_states(options: SequenceOptions, setup: Setup) -> tuple[State, ...]:
+    """The states before the first step of each layer and direction, from the bottom up, forward before backward.
+
+    Each is --h0 (--c0), else the file's h0 (c0), else zeros.
+    """
+    network = setup.network
+    layers = [layer for directions in network.stack for layer in directions]
+    states = [{name: np.zeros(layer.sizes[axis]) for name, axis in layer.state.items()} for layer in layers]
+    for name, text, given in (("h", options.h0, setup.model.h0), ("c", options.c0, setup.model.c0)):
+        flag = f"--{name}0"
+        if text is not None:
+            allow = setup.options.allow_nonfinite
+            rows = [sequences.parse_vector(part, flag, allow_nonfinite=allow) for part in text.split(";")]
+        elif given is not None:
+            rows = [list(row) for row in given.rows()] if len(given.shape) == 2 else [list(given.flat)]
+        else:
+            continue
+        if name not in network.cell.state:
+            raise UsageError(f"{flag} is the state {name} of a cell that has one; a {network.cell.name} has none.")
+        if len(rows) != len(layers):
+            raise SizeError(
+                f"{flag} has {len(rows)} rows; there are {len(layers)} layers and directions, each needs one: "
+                f'{flag} "0.1,0.2; 0.3,0.4".'
+            )
+        for layer, state, row in zip(layers, states, rows, strict=True):
+            axis = layer.state[name]
+            if len(row) != layer.sizes[axis]:
+                needs = layer.sizes[axis]
+                raise SizeError(f"{flag} has {count_numbers(len(row))}; {axis} = {needs} needs {needs}.")
+            state[name] = np.array(row, dtype=np.float64)
+    return tuple(states)
+
+
+# More arrays than this are counted and not listed.
+_MOST_LISTED = 8
+
+
+def describe_weights(weights: Weights, setup: Setup) -> str:
+    """Where the weights came from, in one sentence."""
+    origins: dict[str, dict[str, None]] = {"file": {}, "zero": {}, "drawn": {}}
+    one_bias = setup.reading.biases(setup.network.cell) < 2
+    for parameter in setup.network.parameters:
+        # A file with one bias a gate has none to give to the second.
+        added = parameter.role == "recurrent_bias" and one_bias
+        origin = "drawn" if parameter.name in weights.drawn else "zero" if added else "file"
+        origins[origin][setup.notation.symbol(parameter)] = None
+    init = weights.init
+    sentences = {
+        "file": f"from {setup.model.name}",
+        "zero": "0, since the file has one bias",
+        "drawn": f"drawn: {init.scheme}, gain {init.gain:g}, seed {init.seed}",
+    }
+    parts = [f"{_listed(symbols)} {sentences[origin]}" for origin, symbols in origins.items() if symbols]
+    return f"Weights: {'; '.join([*parts, *([weights.scaling] if weights.scaling else [])])}"
+
+
+def _listed(symbols: Iterable[str]) -> str:
+    """The arrays by name; slices of one array by the array's name alone."""
+    names = list(dict.fromkeys(symbol.partition("[")[0] for symbol in symbols))
+    return ", ".join(names) if len(names) <= _MOST_LISTED else f"{len(names)} arrays"
