@@ -14,10 +14,9 @@ def random_arrays(network: Network, seed: int, scale: float = 1.0) -> dict[str, 
     """A dense array for every parameter, biases too, not drawn by the code under test."""
     rng = np.random.default_rng(seed)
     return {
-        parameter.name: scale
-        * rng.standard_normal([network.sizes[axis] for axis in parameter.axes])
-        / (np.sqrt(network.sizes[parameter.axes[-1]]))
+        parameter.name: scale * rng.standard_normal(shape) / np.sqrt(shape[-1])
         for parameter in network.parameters
+        for shape in (network.shape(parameter),)
     }
 
 
