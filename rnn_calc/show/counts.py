@@ -4,30 +4,99 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
 
-from rnn_calc.core.conventions import write_shape
-from rnn_calc.core.counts import CountReport
-from rnn_calc.show.document import Block, Column, Document, Table, Text
+from rnn_calc.core.counts import ConventionCount, CountReport, ParameterCount
+from rnn_calc.core.notation import write_shape
+from rnn_calc.show.document import Block, Column, Document, Table, Text, Value
 from rnn_calc.show.expected import expectation_block, expectations_json
 from rnn_calc.show.output import View, json_object
 
 if TYPE_CHECKING:
     from rnn_calc.core.expectations import Expectation
 
+# Fewer equal layers than these are shown one by one.
+_FEWEST_FOLDED = 3
 
-def counts_view(report: CountReport, expectations: tuple[Expectation, ...], heading: Text) -> View:
+
+class CountExtras(NamedTuple):
+    """What was asked for beside the count: expected values, the other conventions, the unrolled network."""
+
+    expectations: tuple[Expectation, ...] = ()
+    conventions: tuple[ConventionCount, ...] = ()
+    unrolled: bool = True
+
+
+def counts_view(report: CountReport, extras: CountExtras, heading: Text) -> View:
     """The count report in every format."""
     return View(
         "params",
-        partial(_document, report, expectations, heading),
-        partial(_json, report, expectations),
+        partial(_document, report, extras, heading),
+        partial(_json, report, extras),
         partial(_csv, report),
     )
 
 
-def _document(report: CountReport, expectations: tuple[Expectation, ...], heading: Text) -> Document:
-    column_matrices = report.convention.column_matrices
+def _document(report: CountReport, extras: CountExtras, heading: Text) -> Document:
+    blocks: list[Block] = [heading, _parameter_table(report), _closed_form_table(report)]
+    if len(report.gates) > 1:
+        blocks.append(_gate_table(report))
+    notes = tuple(_notes(report))
+    if notes:
+        blocks.append(Text(notes, "muted"))
+    if extras.conventions:
+        blocks.append(convention_table(extras.conventions))
+    if extras.unrolled:
+        blocks += _unrolled_blocks(report)
+    if extras.expectations:
+        blocks.append(expectation_block(extras.expectations))
+    return Document(tuple(blocks))
+
+
+class _Fold(NamedTuple):
+    """Parts of equal arrays, one after the other, shown as one; `first` and `last` name its parts."""
+
+    name: str
+    first: str
+    last: str
+    times: int
+
+
+def _folds(report: CountReport) -> list[_Fold]:
+    """The parts of the network in order, equal layers folded into one."""
+    rows: dict[str, list[tuple[object, ...]]] = {}
+    for row in report.rows:
+        rows.setdefault(row.group, []).append((row.shape, row.formula))
+    folds = []
+    for _, equal in groupby(report.parts, key=lambda part: (part.is_layer, rows[part.part])):
+        parts = [part.part for part in equal]
+        if len(parts) < _FEWEST_FOLDED:
+            folds += [_Fold(part, part, part, 1) for part in parts]
+        else:
+            name = f"layers {parts[0].removeprefix('layer ')} to {parts[-1].removeprefix('layer ')}"
+            folds.append(_Fold(name, parts[0], parts[-1], len(parts)))
+    return folds
+
+
+def _parameter_table(report: CountReport) -> Table:
+    column_matrices = report.notation.convention.column_matrices
+    by_group: dict[str, list[ParameterCount]] = {}
+    for row in report.rows:
+        by_group.setdefault(row.group, []).append(row)
+    rows: list[tuple[Value, ...]] = []
+    for fold in _folds(report):
+        for first, last in zip(by_group[fold.first], by_group[fold.last], strict=True):
+            each = f"{fold.times}·" if fold.times > 1 else ""
+            rows.append(
+                (
+                    first.symbol if fold.times == 1 else f"{first.symbol} to {last.symbol}",
+                    write_shape(first.shape, column_matrices=column_matrices),
+                    each + first.formula,
+                    each + first.numbers,
+                    first.count * fold.times,
+                )
+            )
     columns = (
         Column("parameter", "math"),
         Column("shape", "shape"),
@@ -35,43 +104,80 @@ def _document(report: CountReport, expectations: tuple[Expectation, ...], headin
         Column("numbers", "math"),
         Column("count", "count"),
     )
-    rows = tuple(
-        (
-            row.symbol,
-            write_shape(row.shape, column_matrices=column_matrices),
-            row.formula,
-            row.numbers,
-            row.count,
-        )
-        for row in report.rows
+    return Table("Parameters", columns, tuple(rows), ("total", "", "", "", report.total))
+
+
+def _closed_form_table(report: CountReport) -> Table:
+    parts = {part.part: part for part in report.parts}
+    rows = []
+    for fold in _folds(report):
+        part = parts[fold.first]
+        formula = part.formula if fold.times == 1 else f"{fold.times}·({part.formula})"
+        name = "recurrent part" if fold.name == "recurrent" else fold.name
+        rows.append((name, formula, part.count * fold.times))
+    columns = (Column("part"), Column("formula", "math"), Column("count", "count"))
+    return Table("Closed form", columns, tuple(rows), ("total", report.formula, report.total))
+
+
+def _gate_table(report: CountReport) -> Table:
+    columns = (Column("gate", "math"), Column(""), Column("formula", "math"), Column("count", "count"))
+    rows = tuple((gate.gate or "–", gate.name, gate.formula, gate.count) for gate in report.gates)
+    what = "the recurrent part" if report.network.layers == 1 else "the recurrent layers"
+    total = ("total", "", report.recurrent_formula, report.recurrent)
+    return Table(f"What each gate takes of {what}", columns, rows, total)
+
+
+def _notes(report: CountReport) -> Iterator[str]:
+    """Sentences on what is counted once, and on biases that another way of writing has not."""
+    notation, network = report.notation, report.network
+    if network.tied:
+        table = notation.home(next(p for p in network.parameters if p.role == "embedding")).symbol
+        yield f"The readout is tied to the embedding: {table} serves both and is counted once."
+    if report.extra_biases.terms:
+        formula = report.extra_biases.write(notation.size)
+        count = report.extra_biases.value(network.sizes)
+        if network.biases == 2:
+            yield f"Two biases a gate, where one would do, are {formula} = {count:,} more of the total."
+        else:
+            first, *others = (notation.symbol(p) for p in network.parameters if p.role == "recurrent_bias")
+            who = f"{first} and its like in the other layers are" if others else f"{first} is"
+            yield (
+                f"One bias a gate; {who} there besides, because it stands inside the product with the reset gate "
+                f"and cannot be added to the other: {formula} = {count:,} of the total."
+            )
+    if network.cell.note:
+        yield f"{network.cell.name}: {network.cell.note}."
+
+
+def convention_table(conventions: tuple[ConventionCount, ...]) -> Table:
+    """The total under each convention and the term that makes the difference, or why there is none."""
+    columns = (
+        Column("convention"),
+        Column("total", "count"),
+        Column("difference", "count"),
+        Column("term", "math"),
+        Column("why"),
     )
-    parts = [("recurrent part", report.recurrent_formula, report.recurrent)]
-    if report.readout:
-        parts.append(("readout", report.readout_formula, report.readout))
-    blocks: list[Block] = [
-        heading,
-        Table("Parameters", columns, rows, ("total", "", "", "", report.total)),
-        Table(
-            "Closed form",
-            (Column("part"), Column("formula", "math"), Column("count", "count")),
-            tuple(parts),
-            ("total", report.formula, report.total),
-        ),
-        Table(
-            "Shared weights against weights of its own at each step",
-            (Column("steps T", "index"), Column("RNN: shared", "count"), Column("MLP: T · total", "count")),
-            tuple((entry.steps, entry.shared, entry.own) for entry in report.unrolled),
-        ),
+    rows = tuple(
+        (c.convention, c.total, c.difference, "–" if c.total is None else c.term or "0", c.reason or c.rule)
+        for c in conventions
+    )
+    first = next((c.convention for c in conventions if c.total is not None), "none")
+    return Table(f"The same network under every convention; differences to {first}", columns, rows)
+
+
+def _unrolled_blocks(report: CountReport) -> list[Block]:
+    columns = (Column("steps T", "index"), Column("RNN: shared", "count"), Column("MLP: T · total", "count"))
+    rows = tuple((entry.steps, entry.shared, entry.own) for entry in report.unrolled)
+    return [
+        Table("Shared weights against weights of its own at each step", columns, rows),
         Text(("The total does not depend on T: every step uses the same matrices.",), "muted"),
     ]
-    if expectations:
-        blocks.append(expectation_block(expectations))
-    return Document(tuple(blocks))
 
 
-def _json(report: CountReport, expectations: tuple[Expectation, ...]) -> Iterator[str]:
+def _json(report: CountReport, extras: CountExtras) -> Iterator[str]:
     content = {
-        "convention": report.convention.name,
+        "convention": report.notation.convention.name,
         "rows": [
             {
                 "symbol": row.symbol,
@@ -83,13 +189,37 @@ def _json(report: CountReport, expectations: tuple[Expectation, ...]) -> Iterato
             }
             for row in report.rows
         ],
+        "parts": [{"part": part.part, "formula": part.formula, "count": part.count} for part in report.parts],
+        "gates": [
+            {"gate": gate.gate, "name": gate.name, "formula": gate.formula, "count": gate.count}
+            for gate in report.gates
+        ],
+        "embedding": report.embedding,
         "recurrent": report.recurrent,
         "readout": report.readout,
         "total": report.total,
         "formula": report.formula,
         "unrolled": [{"steps": entry.steps, "shared": entry.shared, "own": entry.own} for entry in report.unrolled],
     }
-    return json_object("params", {**content, **expectations_json(expectations)})
+    if extras.conventions:
+        content["conventions"] = conventions_json(extras.conventions)
+    return json_object("params", {**content, **expectations_json(extras.expectations)})
+
+
+def conventions_json(conventions: tuple[ConventionCount, ...]) -> list[dict[str, object]]:
+    """The same table for scripts."""
+    return [
+        {
+            "convention": found.convention,
+            "biases": None if found.total is None else found.biases,
+            "total": found.total,
+            "difference": found.difference,
+            "term": found.term,
+            "rule": found.rule,
+            "reason": found.reason or None,
+        }
+        for found in conventions
+    ]
 
 
 def _csv(report: CountReport) -> Iterator[tuple[object, ...]]:

@@ -24,7 +24,11 @@ PAGES = {
     "shapes-seq2seq": ("shapes", "--steps", "3", "--mode", "seq2seq", "--decoder-steps", "2", "--unroll", "3"),
     "shapes-unroll": ("shapes", "--unroll", "7"),
     "shapes-got": ("shapes", "--got", "W_xh=4,3", "--got", "W_hh=3,3", "--got", "b_h=3,1", "--got", "x_t=5"),
-    **{f"params-{name}": ("params", "--convention", name) for name in CONVENTIONS},
+    **{f"params-{name}": ("params", "--convention", name) for name in CONVENTIONS if name != "equinox"},
+    "params-equinox": ("params", "--convention", "equinox", "--cell", "gru"),  # it has no plain network
+    "params-stack": ("params", "--cell", "lstm", "--layers", "12", "--bidirectional", "--convention", "pytorch"),
+    "params-conventions": ("params", "--cell", "gru", "-i", "64", "-H", "256", "-o", "0", "--all-conventions"),
+    "params-mgu": ("params", "--cell", "mgu", "--all-conventions"),
     "params-large": ("params", "--d-in", "50", "--d-h", "128", "--d-out", "0", "--steps", "20"),
     "params-huge": ("params", "--d-h", "1000000000"),
     "trace": ("trace",),
