@@ -26,20 +26,25 @@ from rnn_calc.core.weights import Array, Weights
 SLAB = 128
 
 
-def bulk_product(matrix: Array, rows: Array) -> Array:
-    """`matrix @ row` for every row of `rows` (…, n), bit for bit the same however the rows are grouped."""
+def bulk_product(matrix: Array, rows: Array, out: Array | None = None) -> Array:
+    """`matrix @ row` for every row of `rows` (…, n), bit for bit the same however the rows are grouped.
+
+    Shapes: the result is (…, m); `out`, if given, may be some columns of a wider array.
+    """
     flat = np.ascontiguousarray(rows).reshape(-1, rows.shape[-1])
-    out = np.empty((len(flat), len(matrix)))
+    if out is None:
+        out = np.empty((*rows.shape[:-1], len(matrix)))
+    into = out.reshape(-1, len(matrix))
     transposed = matrix.T
     full = len(flat) - len(flat) % SLAB
     with np.errstate(all="ignore"):
         for start in range(0, full, SLAB):
-            np.matmul(flat[start : start + SLAB], transposed, out=out[start : start + SLAB])
+            np.matmul(flat[start : start + SLAB], transposed, out=into[start : start + SLAB])
         if full < len(flat):
             last = np.zeros((SLAB, flat.shape[1]))
             last[: len(flat) - full] = flat[full:]
-            out[full:] = (last @ transposed)[: len(flat) - full]
-    return out.reshape(*rows.shape[:-1], len(matrix))
+            into[full:] = (last @ transposed)[: len(flat) - full]
+    return out
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ _FARTHEST = 2.0**40
 
 @dataclass(frozen=True)
 class Elementwise:
-    """An elementwise function: as in-place NumPy calls `out ← f(in)`, and its derivative, exact where f saturates.
+    """An elementwise function: as NumPy calls `f(*constants, v, out)`, and its derivative, exact where f saturates.
 
     `slope(z, k)` is the derivative times 2^k; it falls off as exp(−`saturation`·|z|), where that is not 0.
     """
@@ -44,10 +44,6 @@ def _relu(z: Array, out: Array | None = None) -> Array:
     return np.maximum(z, _ZERO, out=out)
 
 
-def _complement(v: Array, out: Array | None = None) -> Array:
-    return np.subtract(_ONE, v, out=out)
-
-
 def _tanh_slope(z: Array, k: Array) -> Array:
     # 1 − tanh² cancels for |z| > 9; this form keeps every digit.
     return 4 * _bell(2 * np.abs(z), k)
@@ -67,14 +63,14 @@ def _bell(a: Array, k: Array) -> Array:
 ELEMENTWISE = {
     "tanh": Elementwise(((np.tanh, ()),), _tanh_slope, saturation=2.0),
     "relu": Elementwise(((_relu, ()),), lambda z, _: (z > 0).astype(np.float64)),
-    # 1 / (1 + exp(−z)), each call in place; exp may overflow to infinity, whose reciprocal is the right 0.
+    # 1 / (1 + exp(−z)); exp may overflow to infinity, whose reciprocal is the right 0.
     "sigmoid": Elementwise(
         ((np.negative, ()), (np.exp, ()), (np.add, (_ONE,)), (np.reciprocal, ())),
         _sigmoid_slope,
         saturation=1.0,
     ),
     "identity": Elementwise(((np.positive, ()),), lambda z, _: np.ones_like(z)),
-    COMPLEMENT: Elementwise(((_complement, ()),), lambda z, _: np.full_like(z, -1.0)),
+    COMPLEMENT: Elementwise(((np.subtract, (_ONE,)),), lambda z, _: np.full_like(z, -1.0)),
 }
 
 
@@ -83,8 +79,8 @@ def apply_function(function: str, z: Array) -> Array:
     value = z
     # Infinity on the way, as in 1/(1 + exp(80000)), is part of the right answer.
     with np.errstate(all="ignore"):
-        for call, extra in ELEMENTWISE[function].calls:
-            value = call(value, *extra)
+        for call, constants in ELEMENTWISE[function].calls:
+            value = call(*constants, value)
     return value
 
 

@@ -1,0 +1,218 @@
+"""The calls of one step run over a sequence, a block of steps at a time.
+
+A block's memory is allocated once and used again for every block, so that it stays in the cache and the views of its
+rows are made only once. `zip` over the `map`s of the calls runs the calls of a step in order and the steps in order,
+without any Python in between.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import repeat
+from math import prod
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from rnn_calc.core.equations import Expression
+from rnn_calc.core.evaluation import SLAB, Values, bulk_product, evaluate
+from rnn_calc.core.layout import Layout, Place
+from rnn_calc.core.lowering import Lowering, Operand, StackProduct
+from rnn_calc.core.memory import FLOAT64
+from rnn_calc.core.program import Program, Ref, terms_of
+from rnn_calc.core.sizes import Sizes
+from rnn_calc.core.weights import Array, Weights
+
+# An operand of a call: one array a step, or the same one at every step.
+Rows: TypeAlias = "list[Array] | repeat[Array]"
+Calls: TypeAlias = "list[tuple[Callable[..., Any], tuple[Rows, ...]]]"
+
+# A block of steps has about this much memory, but no fewer rows than a slab and no more steps than that.
+_BLOCK_BYTES = 2**20
+_MOST_STEPS = 1024
+
+_CACHE_LINE = 64
+
+# A matrix that does not stay in the cache is multiplied in pieces of about this many bytes, and every other step takes
+# them in the opposite order: what the last step touched last is still there for the next one.
+_PIECE = 2**19
+_STAYS_IN_CACHE = 7 * 2**18
+# From farther memory, rows of this length are faster than columns.
+_LONG_ROW = 512
+
+_ZERO = np.zeros(1)
+
+
+def _column_order(matrix: Array) -> Array:
+    """A copy of `matrix` in column order that starts on a cache line: a quarter faster to multiply by a vector."""
+    memory = np.empty(matrix.nbytes + _CACHE_LINE, dtype=np.uint8)
+    start = -memory.ctypes.data % _CACHE_LINE
+    transposed: Array = memory[start : start + matrix.nbytes].view(np.float64).reshape(matrix.shape[::-1])
+    transposed[:] = matrix.T
+    return transposed.T
+
+
+class _Drive(NamedTuple):
+    """Given values side by side: their stacked matrix and the vector it multiplies, if any, and what is added."""
+
+    place: Place
+    matrix: Array | None
+    vector: Expression | None
+    constant: Array
+    rest: tuple[tuple[Place, bool, Expression], ...]
+
+
+class Recurrence:
+    """A program with its sizes and weights, ready to be run."""
+
+    def __init__(self, program: Program, sizes: Sizes, weights: Weights) -> None:
+        self.program = program
+        self.weights = weights
+        self.layout = Layout(program, sizes)
+        self.calls = Lowering(program, self.layout).calls
+
+    @cached_property
+    def stacks(self) -> list[Array]:
+        """The matrices of each stack one above the other, those of negated values with the opposite sign."""
+        return [
+            np.concatenate([self._signed(self.layout.value(name), self._matrix(name)) for name in stack.members])
+            for stack in self.layout.stacks
+        ]
+
+    @cached_property
+    def pieces(self) -> list[list[Array]]:
+        """The rows of each stack laid out to be multiplied by a vector, in one piece if it is small."""
+        found = []
+        for matrix in self.stacks:
+            count = 1 if matrix.nbytes <= _STAYS_IN_CACHE else -(-matrix.nbytes // _PIECE)
+            parts = np.array_split(matrix, min(count, len(matrix)))
+            in_rows = count > 1 and matrix.shape[1] >= _LONG_ROW
+            found.append(parts if in_rows else [_column_order(part) for part in parts])
+        return found
+
+    @cached_property
+    def drives(self) -> list[_Drive]:
+        """How the given values are computed, neighbours that multiply the same vector together."""
+        groups: list[tuple[Expression | None, list[str]]] = []
+        for name in sorted(self.program.given, key=self.layout.place):
+            products, _, _ = terms_of(self.program.given[name])
+            vector = products[0].vector if products else None
+            if not groups or groups[-1][0] != vector:
+                groups.append((vector, []))
+            groups[-1][1].append(name)
+        return [self._drive(vector, names) for vector, names in groups]
+
+    def _drive(self, vector: Expression | None, names: list[str]) -> _Drive:
+        matrices, constants, rest = [], [], []
+        negated = {self.layout.drive(value): True for value in self.layout.negated}
+        for name in names:
+            place, sign = self.layout.place(name), -1.0 if name in negated else 1.0
+            products, fixed, others = terms_of(self.program.given[name])
+            if products:
+                matrices.append(sign * self.weights[products[0].matrix.name])
+            constants.append(
+                sum((sign * self.weights[each.name] for each in fixed), np.zeros(place.stop - place.start))
+            )
+            rest += [(place, name in negated, each) for each in (*products[1:], *others)]
+        whole = self.layout.place(names[0])._replace(stop=self.layout.place(names[-1]).stop)
+        stacked = np.concatenate(matrices) if matrices else None
+        return _Drive(whole, stacked, vector, np.concatenate(constants), tuple(rest))
+
+    def _matrix(self, product: str) -> Array:
+        return self.weights[self.program.assignments[product].matrix]
+
+    def _signed(self, value: str, matrix: Array) -> Array:
+        return -matrix if value in self.layout.negated else matrix
+
+
+class StepLoop:
+    """The memory of a block of steps, and the loop over it. `block` is how many steps it holds."""
+
+    def __init__(self, recurrence: Recurrence, steps: int, batch: tuple[int, ...]) -> None:
+        self._recurrence = recurrence
+        self._layout = recurrence.layout
+        self._batch = batch
+        row = FLOAT64 * prod(batch) * sum(bank.width for bank in self._layout.banks if bank.kept)
+        least = -(-SLAB // max(1, prod(batch)))
+        most = max(least, min(_MOST_STEPS, _BLOCK_BYTES // max(1, row)))
+        self.block = min(steps, most - most % least)
+        self._banks = [
+            np.empty((self.block + 1 if bank.kept else 1, *batch, bank.width)) for bank in self._layout.banks
+        ]
+        self._rows: dict[Place, Rows] = {}
+        self._groups = [self._bind(call) for call in recurrence.calls]
+
+    def run(self, values: Values) -> None:
+        """Step through the block whose `values` are given so far, and fill in those of the recurrence."""
+        count = len(values.now["x"])
+        for name in self._recurrence.program.state:
+            self._array(self._layout.place(Ref(name, previous=True)))[0] = values.previous[name][0]
+        for drive in self._recurrence.drives:
+            self._fill(drive, values, count)
+        if all(len(group) == 1 for group in self._groups):
+            calls = list(self._every(slice(0, count), 1))
+        else:
+            calls = [*self._every(slice(0, count, 2), 1), *self._every(slice(1, count, 2), -1)]
+        # With an odd number of steps the calls of the second kind run out first, after the last step is done.
+        deque(zip(*calls, strict=False), maxlen=0)
+        self._keep(values, count)
+
+    def _array(self, place: Place) -> Array:
+        """The columns of a place over all steps of the block."""
+        rows = self._banks[place.bank][1:] if place.after else self._banks[place.bank][: self.block]
+        return rows[..., place.start : place.stop]
+
+    def _columns(self, operand: Operand) -> Rows:
+        if not isinstance(operand, Place):
+            return repeat(operand)
+        if operand not in self._rows:
+            array = self._array(operand)
+            kept = self._layout.banks[operand.bank].kept
+            self._rows[operand] = list(array) if kept else repeat(array[0])
+        return self._rows[operand]
+
+    def _bind(self, call: tuple[Any, ...]) -> Calls:
+        """The call, or the calls that may run in any order, with the memory that it works on."""
+        if not isinstance(call, StackProduct):
+            return [(call[0], tuple(map(self._columns, call[1])))]
+        vector = self._columns(call.operand)
+        if self._batch:
+            return [(np.matmul, (vector, repeat(self._recurrence.stacks[call.stack].T), self._columns(call.out)))]
+        found: Calls = []
+        start = call.out.start
+        for piece in self._recurrence.pieces[call.stack]:
+            part = call.out._replace(start=start, stop=start + len(piece))
+            found.append((piece.dot, (vector, self._columns(part))))
+            start = part.stop
+        return found
+
+    def _every(self, steps: slice, order: int) -> Iterator[map[Any]]:
+        """The calls of some of the steps; where their order is free it is the given one or, for −1, the opposite."""
+        for group in self._groups:
+            for function, operands in group[::order]:
+                yield map(function, *(rows if isinstance(rows, repeat) else rows[steps] for rows in operands))
+
+    def _fill(self, drive: _Drive, values: Values, count: int) -> None:
+        out, weights = self._array(drive.place)[:count], self._recurrence.weights
+        if drive.matrix is None or drive.vector is None:
+            out[...] = drive.constant
+        else:
+            bulk_product(drive.matrix, evaluate(drive.vector, values, weights), out)
+            if drive.constant.any():
+                out += drive.constant
+        for place, negated, expression in drive.rest:
+            part = self._array(place)[:count]
+            (np.subtract if negated else np.add)(part, evaluate(expression, values, weights), out=part)
+
+    def _keep(self, values: Values, count: int) -> None:
+        for equation in self._recurrence.program.equations:
+            name = equation.name
+            source, kept = self._array(self._layout.place(name))[:count], values.now[name]
+            if name in self._layout.negated:
+                np.subtract(_ZERO, source, out=kept)  # −0 would come of negating 0
+            elif name in self._layout.divided:
+                np.reciprocal(source, out=kept)
+            else:
+                kept[...] = source
