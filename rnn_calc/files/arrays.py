@@ -9,15 +9,18 @@ import warnings
 import zipfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
 from rnn_calc.core.errors import DataError, NonFiniteError, TooLargeError, printable, quoted
 from rnn_calc.core.memory import write_bytes
-from rnn_calc.core.weights import Array
+from rnn_calc.files.checkpoints.reading import MOST_AXES
 from rnn_calc.files.numbers import place
 from rnn_calc.files.source import describe_source, open_error
+
+if TYPE_CHECKING:
+    from rnn_calc.core.weights import Array
 
 # What an .npz archive may unpack to, all members together.
 LARGEST_UNPACKED = 2**30
@@ -59,6 +62,8 @@ def read_npy_header(file: BinaryIO, name: str) -> NpyHeader:
         raise DataError(f"{name} is no .npy array: its header cannot be read.") from None
     if any(type(size) is not int or size < 0 for size in header[0]):
         raise DataError(f"{name} has an impossible shape in its header.")
+    if len(header[0]) > MOST_AXES:
+        raise DataError(f"{name} has {len(header[0])} axes; {MOST_AXES} is the most that is read.")
     return NpyHeader(*header)
 
 

@@ -6,25 +6,27 @@ import io
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_calc.core.errors import DataError, printable
-from rnn_calc.core.weights import Array
+from rnn_calc.core.errors import DataError
 from rnn_calc.files.arrays import NpyHeader, read_npy_header, require_numbers, require_promised
 from rnn_calc.files.checkpoints.reading import (
-    did_you_mean_harmless,
     file_size,
     label,
     open_file,
     read_bytes_at,
+    require_name,
     require_room,
 )
 from rnn_calc.files.checkpoints.tensors import Checkpoint, TensorInfo
 from rnn_calc.files.checkpoints.zip_members import Member, list_members, read_member, read_whole
 from rnn_calc.files.source import describe_source, open_error
+
+if TYPE_CHECKING:
+    from rnn_calc.core.weights import Array
 
 _SUFFIX = ".npy"
 # Enough for any header of an array of numbers: NumPy writes 128 bytes.
@@ -69,16 +71,26 @@ def open_npy_folder(path: str) -> Checkpoint:
     places = {}
     for file in files:
         what = label(file.name, path)
-        if file.resolve().parent != folder:
+        if _target(file).parent != folder:
             raise DataError(f"{what} is a link that leads out of the folder; put the file itself there.")
         with open_file(str(file)) as content:
             places[file.stem] = _look(content, file_size(content), file, what)
     return _checkpoint(path, "npy folder", places)
 
 
+def _target(file: Path) -> Path:
+    """What a link leads to; the file system's root where it goes round in a circle."""
+    try:
+        return file.resolve()
+    except (OSError, RuntimeError):  # RuntimeError before Python 3.13
+        return Path(file.anchor)
+
+
 def _look(content: io.BufferedIOBase, size: int, source: Path | Member, what: str) -> _Place:
     header = read_npy_header(content, what)  # type: ignore[arg-type]
-    require_promised(header, size - content.tell(), what)
+    # Objects are a pickle of any length, which is not looked at.
+    if not header.dtype.hasobject:
+        require_promised(header, size - content.tell(), what)
     return _Place(header, content.tell(), source)
 
 
@@ -88,8 +100,7 @@ def _checkpoint(path: str, container: str, places: Mapping[str, _Place]) -> Chec
 
 
 def _read(path: str, places: Mapping[str, _Place], name: str) -> Array:
-    if name not in places:
-        raise DataError(f"{describe_source(path)} has no array {printable(name)}.{did_you_mean_harmless(name, places)}")
+    require_name(places, name, path)
     (header, data, source), what = places[name], label(name, path)
     if header.dtype.kind != "b":
         require_numbers(header.dtype, what)

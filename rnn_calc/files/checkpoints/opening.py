@@ -7,7 +7,6 @@ from pathlib import Path
 from rnn_calc.core.errors import DataError, listed
 from rnn_calc.files.checkpoints.reading import open_file
 from rnn_calc.files.checkpoints.tensors import Checkpoint
-from rnn_calc.files.checkpoints.zip_members import list_members
 from rnn_calc.files.source import describe_source
 
 # The format of each suffix; a folder is one of .npy files.
@@ -85,6 +84,8 @@ def _recognized(path: str) -> str:
 
 
 def _recognized_archive(path: str) -> str:
+    from rnn_calc.files.checkpoints.zip_members import list_members
+
     names = list(list_members(path))
     if any(name.endswith("/data.pkl") for name in names):
         return "torch"

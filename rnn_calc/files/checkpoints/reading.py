@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from io import BufferedReader
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnn_calc.core.errors import DataError, did_you_mean, quoted
 from rnn_calc.core.memory import FLOAT64, require_memory
-from rnn_calc.core.weights import Array
 from rnn_calc.files.checkpoints.tensors import TensorInfo
 from rnn_calc.files.source import describe_source, open_error
+
+if TYPE_CHECKING:
+    from rnn_calc.core.weights import Array
 
 ByteOrder = Literal["<", ">"]
 
@@ -90,17 +92,21 @@ def find_tensor(tensors: Mapping[str, TensorInfo], name: str, path: str) -> Tens
 
     Raises: DataError for a name that is not there (with the nearest one) or a type that has no float64 values.
     """
-    info = tensors.get(name)
-    if info is None:
-        raise DataError(f"{describe_source(path)} has no tensor {quoted(name)}.{did_you_mean_harmless(name, tensors)}")
+    require_name(tensors, name, path)
+    info = tensors[name]
     if info.dtype not in _UNITS:
         raise DataError(f"{label(name, path)} is {info.dtype}, which is listed and not read; save it as float32.")
     return info
 
 
-def did_you_mean_harmless(name: str, names: Mapping[str, object]) -> str:
-    """`did_you_mean` over the names that a terminal can show; the others come from a hostile file."""
-    return did_you_mean(name, (other for other in names if other.isprintable()))
+def require_name(tensors: Mapping[str, object], name: str, path: str) -> None:
+    """Nothing, when there is a tensor of this name.
+
+    Raises: DataError with the nearest of the names that a terminal can show; others come from a hostile file.
+    """
+    if name not in tensors:
+        nearest = did_you_mean(name, (other for other in tensors if other.isprintable()))
+        raise DataError(f"{describe_source(path)} has no tensor {quoted(name)}.{nearest}")
 
 
 def require_room(shape: tuple[int, ...], raw: int, what: str) -> None:

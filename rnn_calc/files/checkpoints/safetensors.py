@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from io import BufferedReader
 from math import prod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from rnn_calc.core.errors import DataError, did_you_mean, listed, quoted
-from rnn_calc.core.weights import Array
 from rnn_calc.files.checkpoints.reading import (
     ITEM_SIZES,
     LARGEST_SIZE,
@@ -32,6 +31,9 @@ from rnn_calc.files.checkpoints.reading import (
 )
 from rnn_calc.files.checkpoints.tensors import Checkpoint, TensorInfo
 from rnn_calc.files.source import decode, describe_source, parse_json
+
+if TYPE_CHECKING:
+    from rnn_calc.core.weights import Array
 
 # The format's own limit.
 LARGEST_HEADER = 100_000_000

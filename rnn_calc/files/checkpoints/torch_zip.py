@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnn_calc.core.errors import DataError, TooLargeError, printable, quoted
 from rnn_calc.core.memory import write_bytes
-from rnn_calc.core.weights import Array
 from rnn_calc.files.checkpoints.pickled import read_pickle
 from rnn_calc.files.checkpoints.reading import (
     ITEM_SIZES,
@@ -34,6 +34,9 @@ from rnn_calc.files.checkpoints.tensors import Checkpoint, TensorInfo
 from rnn_calc.files.checkpoints.torch_objects import Layout, construct, resolve_storage
 from rnn_calc.files.checkpoints.zip_members import Member, list_members, read_member
 from rnn_calc.files.source import describe_source
+
+if TYPE_CHECKING:
+    from rnn_calc.core.weights import Array
 
 LARGEST_PICKLE = 64 * 2**20
 _PICKLE = "data.pkl"

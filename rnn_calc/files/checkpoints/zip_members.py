@@ -68,9 +68,9 @@ def list_members(path: str) -> dict[str, Member]:
         raise DataError(f"{describe_source(path)} is no readable zip archive: it is cut short or damaged.") from None
     entries.sort(key=lambda entry: entry.header_offset)
     _require_apart(entries, end, path)
-    limits = [*(entry.header_offset for entry in entries[1:]), end]
+    starts = [*(entry.header_offset for entry in entries), end]
     members: dict[str, Member] = {}
-    for entry, limit in zip(entries, limits, strict=True):
+    for entry, limit in zip(entries, starts[1:], strict=True):
         if entry.orig_filename in members:
             raise DataError(f"{describe_source(path)} has two members {quoted(entry.orig_filename)}.")
         members[entry.orig_filename] = _checked(entry, limit, path)
