@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from rnn_calc.core.errors import DataError, SizeError
+from rnn_calc.core.errors import SizeError
 from rnn_calc.core.notation import Notation, write_axes, write_shape
 from rnn_calc.files.model import ModelFile
 from rnn_calc.files.numbers import Numbers
@@ -127,15 +127,3 @@ def _weight_claims(name: str, model: ModelFile, notation: Notation) -> Iterator[
                 )
             if extent.name == name:
                 yield int(size) // extent.multiple, f"{stored.symbol} {write_shape(given.shape)} in {model.name}"
-
-
-def fits(stated: Stated, model: ModelFile, notation: Notation, sequence: Sequence | None) -> bool:
-    """Whether the weights of a file can be those of this network."""
-    try:
-        agreed_sizes(stated, model, notation, sequence)
-    except DataError:
-        return False
-    known = {stored.symbol: stored for stored in notation.stored}
-    return all(
-        symbol in known and len(given.shape) == len(known[symbol].extents) for symbol, given in model.weights.items()
-    )

@@ -6,8 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from rnn_calc.commands.claims import DEFAULT_SIZES, Stated, agreed_sizes, fits
-from rnn_calc.commands.structure import Structure, structure_of
+from rnn_calc.commands.claims import DEFAULT_SIZES, Stated, agreed_sizes
 from rnn_calc.core.cells import CELLS, RNN, Cell
 from rnn_calc.core.conventions import CONVENTIONS, Convention
 from rnn_calc.core.equations import ACTIVATIONS, MERGES
@@ -15,6 +14,7 @@ from rnn_calc.core.errors import DataError, UsageError, did_you_mean, listed, qu
 from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.sizes import check_size
+from rnn_calc.core.structure import Structure, solve_sizes, structure_of
 from rnn_calc.files.model import ModelFile
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def load_setup(options: NetworkOptions, *, sequence: Sequence | None = None, mod
     convention = _convention(options, model)
     reading = _reading_convention(model, convention)
     stated = _stated(options)
-    structure, prototype = _structure(options, model, stated, reading, sequence)
+    structure, prototype = _structure(options, model, stated, reading)
     sizes = agreed_sizes(stated, model, prototype, sequence)
     widths = tuple(size for name, size in sizes.items() if name.startswith("d_h"))
     if None in widths and any(widths):
@@ -162,7 +162,7 @@ def known_input(options: NetworkOptions, model: ModelFile) -> tuple[int | None, 
     """d_in and the size of the vocabulary (0: none), as far as options and file fix them before a sequence is read."""
     stated = _stated(options)
     reading = _reading_convention(model, _convention(options, model))
-    _, prototype = _structure(options, model, stated, reading, None)
+    _, prototype = _structure(options, model, stated, reading)
     sizes = agreed_sizes(stated, model, prototype, None)
     return sizes["d_in"], sizes.get("V") or 0
 
@@ -186,7 +186,7 @@ def parse_widths(text: str | None) -> tuple[int, ...]:
 
 
 def _structure(
-    options: NetworkOptions, model: ModelFile, stated: Stated, reading: Convention, sequence: Sequence | None
+    options: NetworkOptions, model: ModelFile, stated: Stated, reading: Convention
 ) -> tuple[Structure, Notation]:
     """What the network is made of, by options and file, and by the names of the file's weights where neither says.
 
@@ -220,7 +220,9 @@ def _structure(
     for structure in tried if len(tried) > 1 else ():
         with contextlib.suppress(DataError):
             prototype = Notation(structure.prototype(), reading)
-            if fits(stated, model, prototype, sequence):
+            shapes = {symbol: given.shape for symbol, given in model.weights.items()}
+            known = {stored.symbol for stored in prototype.stored}
+            if known >= set(shapes) and solve_sizes(prototype, shapes):
                 return structure, prototype
     return tried[0], _notation(tried[0].prototype, reading, options)
 

@@ -10,10 +10,11 @@ import typer
 from rnn_calc.commands.expected import compare_shapes, expected_of, require_met
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
 from rnn_calc.commands.setup import choose, destination_of, load_setup
-from rnn_calc.core.conventions import write_shape
 from rnn_calc.core.errors import CheckFailedError, UsageError, quoted
-from rnn_calc.core.shapes import MODES, ShapeReport, shapes
+from rnn_calc.core.notation import write_shape
+from rnn_calc.core.shapes import ShapeReport, shapes
 from rnn_calc.core.sizes import check_size
+from rnn_calc.core.tensors import MODES
 
 if TYPE_CHECKING:
     from rnn_calc.core.diagnosis import Diagnosis
@@ -93,7 +94,7 @@ def command(
     from rnn_calc.show.output import emit
     from rnn_calc.show.shapes import shapes_view
 
-    heading = describe_network(setup.network, setup.convention)
+    heading = describe_network(setup.network, setup.convention, setup.remarks)
     emit(shapes_view(report, diagnoses, expectations, heading), destination)
     _require_fits(diagnoses)
     require_met(expectations, check=output.check)

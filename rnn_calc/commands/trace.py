@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
 from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
 from rnn_calc.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from rnn_calc.core.network import Network
 
 _DEFAULT_STEPS = 5
 
@@ -28,12 +31,17 @@ def command(
         list[int] | None,
         typer.Option("--unit", "-u", help="Show this hidden unit, counted from 1; repeatable.", metavar="N"),
     ] = None,
+    show_layer: Annotated[
+        list[int] | None,
+        typer.Option("--show-layer", help="Show all of this layer, from 1; repeatable. [the top one]", metavar="N"),
+    ] = None,
 ) -> None:
     """Run a sequence and show every step of it.
 
     \b
     rnncalc trace --example cat-sat-here --explain
     rnncalc trace --d-h 2 --sequence "0.5,0.2; 0.1,0.9" --init orthogonal --seed 7
+    rnncalc trace --cell lstm --layers 2 --bidirectional --show-layer 1
     rnncalc trace --d-h 8 --steps 1000000 --format csv > states.csv
     """
     from rnn_calc.commands.expected import compare_states, expected_of, require_met
@@ -47,20 +55,37 @@ def command(
     run = prepare_run(network, weights, sequence, command="trace", default_steps=_DEFAULT_STEPS)
     setup = run.setup
     expected = expected_of("trace", setup, changed=run.changed, check=output.check)
-    for number in unit or ():
-        if not 1 <= number <= setup.network.d_h:
-            raise UsageError(
-                f"There is no unit {number}: d_h = {setup.network.d_h} has units 1 to {setup.network.d_h}."
-            )
+    cell = setup.network.cell
     shown = TraceShown(
-        setup.convention,
+        setup.notation,
         describe_network(setup.network, setup.convention),
-        run.notes,
+        (*run.notes, *([f"{cell.name}: {cell.note}"] if cell.note else [])),
         run.sequence.labels,
         explain,
-        tuple(dict.fromkeys(number - 1 for number in unit or ())),
+        _chosen_units(unit or [], setup.network),
+        _chosen_layers(show_layer or [], setup.network),
     )
     whole = cache(run.whole)
     expectations = compare_states(expected, whole()) if expected else ()
     emit(trace_view(whole, run.blocks, shown, expectations), destination)
     require_met(expectations, check=output.check)
+
+
+def _chosen_units(numbers: list[int], network: Network) -> tuple[int, ...]:
+    """The units of --unit, counted from 0."""
+    widest = max(*network.widths, network.output_width)
+    for number in numbers:
+        if not 1 <= number <= widest:
+            d_h = (
+                f"d_h = {network.d_h}" if isinstance(network.d_h, int) and widest == network.d_h else "the widest layer"
+            )
+            raise UsageError(f"There is no unit {number}: {d_h} has units 1 to {widest}.")
+    return tuple(dict.fromkeys(number - 1 for number in numbers))
+
+
+def _chosen_layers(numbers: list[int], network: Network) -> tuple[int, ...]:
+    """The layers of --show-layer, counted from 0."""
+    for number in numbers:
+        if not 1 <= number <= network.layers:
+            raise UsageError(f"There is no layer {number}: the network has layers 1 to {network.layers}.")
+    return tuple(dict.fromkeys(number - 1 for number in numbers))

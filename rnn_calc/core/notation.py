@@ -101,7 +101,7 @@ class Notation:
                     plain = "" if gate == "h" else gate
                     symbol = template.format(gate=gate, g=plain, _g=f"_{plain}" if plain else "")
                     if isinstance(stage, Layer):
-                        symbol = self._placed(symbol, stage)
+                        symbol = self.placed(symbol, stage)
                     extents = self._extents(parameter, [stage.extents[axis] for axis in parameter.axes], 1)
                     yield Stored(symbol, ((parameter,),), False, extents, stage.part)
 
@@ -135,7 +135,7 @@ class Notation:
         if len(directions) > 1:
             part = part.removesuffix(", forward")
         yield Stored(
-            self._placed(joined.symbol, stage),
+            self.placed(joined.symbol, stage),
             tuple(rows),
             stacked,
             (Extent(len(rows), "1"), *extents) if stacked else extents,
@@ -154,7 +154,7 @@ class Notation:
         """Whether the array is stored the other way round than the column reading has it; a table never is."""
         return self.convention.row_vectors and parameter.is_matrix and parameter.role != "embedding"
 
-    def _placed(self, symbol: str, layer: Layer) -> str:
+    def placed(self, symbol: str, layer: Layer) -> str:
         """The whole name of an array of a layer."""
         convention, network = self.convention, self.network
         template = convention.stacked if network.layers > 1 else convention.single

@@ -1,8 +1,9 @@
-"""What a network is made of, apart from its sizes: what options and file say, and what the names of weights tell."""
+"""What a network is made of, apart from its sizes, and what the names and shapes of weights tell of it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from rnn_calc.core.conventions import Convention
 from rnn_calc.core.errors import DataError
 from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
+from rnn_calc.core.sizes import Sizes
 
 
 class Structure(NamedTuple):
@@ -83,3 +85,39 @@ def _candidates(given: Structure, arrays: int) -> Iterator[Structure]:
     for layers in depths:
         for both, projected, embedded in product(*map(choices, (given.bidirectional, given.projected, given.embedded))):
             yield given._replace(layers=layers, bidirectional=both, projected=projected, embedded=embedded)
+
+
+def solve_sizes(notation: Notation, shapes: Mapping[str, tuple[int, ...]]) -> Sizes | None:
+    """The named sizes that give the stored arrays of a prototype these shapes; None where none do.
+
+    A size that no array of `shapes` tells is absent.
+    """
+    sizes: Sizes = {"1": 1}
+    for stored in notation.stored:
+        shape = shapes.get(stored.symbol)
+        if shape is None:
+            continue
+        if len(shape) != len(stored.extents):
+            return None
+        for extent, length in zip(stored.extents, shape, strict=True):
+            size, rest = divmod(length, extent.multiple)
+            if rest or size < 1 or sizes.setdefault(extent.name, size) != size:
+                return None
+    return sizes
+
+
+def sized(prototype: Network, sizes: Sizes, *, activation: str = "tanh") -> Network:
+    """The network of a prototype's structure with the sizes that `solve_sizes` found.
+
+    Raises: SizeError where they do not fit together.
+    """
+    widths = tuple(sizes[name] for name in prototype.sizes if name.startswith("d_h"))
+    return replace(
+        prototype,
+        d_in=sizes["d_in"],
+        d_h=widths,
+        d_out=sizes.get("d_out", 0),
+        d_p=sizes.get("d_p", 0),
+        vocab=sizes.get("V", 0),
+        activation=activation,
+    )
