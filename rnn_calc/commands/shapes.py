@@ -12,6 +12,7 @@ from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_group
 from rnn_calc.commands.setup import choose, destination_of, load_setup
 from rnn_calc.core.errors import CheckFailedError, UsageError, quoted
 from rnn_calc.core.notation import write_shape
+from rnn_calc.core.packing import Packing
 from rnn_calc.core.shapes import ShapeReport, shapes
 from rnn_calc.core.sizes import check_size
 from rnn_calc.core.tensors import MODES
@@ -32,6 +33,10 @@ def command(
     ] = None,
     batch: Annotated[
         int | None, typer.Option("--batch", "-B", help="Also the tensors of B sequences.", metavar="N")
+    ] = None,
+    lengths: Annotated[
+        str | None,
+        typer.Option("--lengths", help="Also the tensors of sequences this long: 7,3,1.", metavar="N,N,…"),
     ] = None,
     batch_first: Annotated[
         bool | None,
@@ -62,6 +67,7 @@ def command(
     rnncalc shapes --steps 20 --batch 32 --convention pytorch
     rnncalc shapes --got W_xh=4,3        what is wrong with my shape?
     rnncalc shapes --unroll 3 --mode many-to-one
+    rnncalc shapes --cell lstm --layers 2 --bidirectional --convention pytorch --lengths 7,3,1
     """
     destination = destination_of(output)
     for name, value in {"--steps": steps, "--batch": batch, "--decoder-steps": decoder_steps}.items():
@@ -74,20 +80,22 @@ def command(
     chosen = own if mode is None else choose(mode, MODES, "mode")
     if decoder_steps is not None and chosen != "seq2seq":
         raise UsageError("--decoder-steps belongs to --mode seq2seq; add it.")
-    if decoder_steps is not None and steps is None and unroll is None:
+    if decoder_steps is not None and steps is None and lengths is None and unroll is None:
         raise UsageError("--decoder-steps needs --steps, to list the sequences, or --unroll, to draw them; add one.")
+    packing = None if lengths is None else _packing(lengths, steps, batch)
     report = shapes(
         setup.network,
         setup.convention,
-        steps=steps if steps is not None else setup.model.steps,
-        batch=batch if batch is not None else setup.model.batch,
+        steps=steps if steps is not None or packing else setup.model.steps,
+        batch=batch if batch is not None or packing else setup.model.batch,
+        lengths=packing and packing.lengths,
         mode=next(known for known in MODES if known == chosen),
         decoder_steps=decoder_steps,
         batch_first=batch_first if batch_first is not None else setup.model.batch_first,
         unroll=unroll or 0,
     )
     diagnoses = _diagnose(report, got or [])
-    changed = any(value is not None for value in (steps, batch, batch_first, mode, network.convention))
+    changed = any(value is not None for value in (steps, batch, lengths, batch_first, mode, network.convention))
     expectations = compare_shapes(expected_of("shapes", setup, changed=changed, check=output.check), report)
 
     from rnn_calc.show.heading import describe_network
@@ -98,6 +106,18 @@ def command(
     emit(shapes_view(report, diagnoses, expectations, heading), destination)
     _require_fits(diagnoses)
     require_met(expectations, check=output.check)
+
+
+def _packing(text: str, steps: int | None, batch: int | None) -> Packing:
+    """`7,3,1` as lengths that agree with --steps and --batch."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(re.fullmatch(r"-?[0-9]{1,30}", word) for word in words):
+        raise UsageError(
+            f"--lengths takes whole numbers with commas between, as in --lengths 7,3,1; it is {quoted(text)}."
+        )
+    packing = Packing([int(word) for word in words], error=UsageError)
+    packing.agree(steps, batch, prefix="--", error=UsageError)
+    return packing
 
 
 def _diagnose(report: ShapeReport, got: list[str]) -> tuple[Diagnosis, ...]:

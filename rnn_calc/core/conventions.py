@@ -9,6 +9,8 @@ from rnn_calc.core.errors import DataError, did_you_mean, listed, quoted
 
 # The tensors of a whole sequence: input, every state, first and last state, output; first and last cell state.
 _TENSORS = ("x", "h", "h_0", "h_T", "y", "c_0", "c_T")
+# How a network of several layers names those of a layer, of one in two directions, of one direction.
+_TEMPLATES = ("layer", "joined", "direction")
 
 
 class Joined(NamedTuple):
@@ -41,7 +43,9 @@ class Convention(NamedTuple):
     name in a network of one layer, of several, and of two directions. `row_vectors`: vectors are rows, a matrix is
     stored (columns, rows) and stands on the right, `x W`. `column_matrices`: a vector is written as an n × 1 matrix.
     `joins_directions`: both directions lie in one array, on a leading axis. `sequences` names the tensors of a whole
-    sequence; `stacked_state`: the last states of all layers and directions lie in one tensor.
+    sequence, and under `layer`, `joined` and `direction` says how a layer's are named in a larger network, under
+    `states` in which order a pair holds an LSTM's two, under `lengths` what tells padding from steps;
+    `stacked_state`: the last states of all layers and directions lie in one tensor.
     """
 
     name: str
@@ -52,7 +56,7 @@ class Convention(NamedTuple):
     stacked: str = "{symbol}{mark}"
     directed: str = "{symbol}{mark}"
     sizes: dict[str, str] = {}  # noqa: RUF012 - never written to
-    sequences: dict[str, str] = dict(zip(_TENSORS, _TENSORS, strict=True))  # noqa: RUF012
+    sequences: dict[str, str] = {**dict(zip(_TENSORS, _TENSORS, strict=True)), "lengths": "mask"}  # noqa: RUF012
     row_vectors: bool = False
     column_matrices: bool = False
     joins_directions: bool = False
@@ -105,9 +109,10 @@ def _around(readout: str, bias: str, embedding: str) -> dict[str, str]:
     return {"readout": readout, "readout_bias": bias, "embedding": embedding}
 
 
-def _sequences(names: str) -> dict[str, str]:
-    """The names of whole-sequence tensors, in the order of `_TENSORS`."""
-    return dict(zip(_TENSORS, names.split(), strict=True))
+def _sequences(names: str, templates: str = "", lengths: str = "mask", states: str = "") -> dict[str, str]:
+    """The names of whole-sequence tensors, in the order of `_TENSORS`, and how a layer's are made of them."""
+    named = dict(zip(_TENSORS, names.split(), strict=True))
+    return named | dict(zip(_TEMPLATES, templates.split(), strict=False)) | {"lengths": lengths, "states": states}
 
 
 # W, then R, then biases: the order of gates is the framework's, the letters are those of `cells`.
@@ -191,7 +196,7 @@ CONVENTIONS = {
                 **{"d_in": "input_size", "d_h": "hidden_size", "d_p": "proj_size"},
                 **{"d_out": "out_features", "V": "num_embeddings"},
             },
-            sequences=_sequences("input output h_0 h_n linear(output) c_0 c_n"),
+            sequences=_sequences("input output h_0 h_n linear(output) c_0 c_n", lengths="batch_sizes"),
             batch_first=False,
             stacked_state=True,
         ),
@@ -209,7 +214,10 @@ CONVENTIONS = {
             "{layer}{nth}.{symbol}",
             "bidirectional{nth}.{direction}_{layer}.{symbol}",
             sizes={"d_in": "input_dim", "d_h": "units", "d_out": "dense.units", "V": "vocabulary"},
-            sequences=_sequences("inputs outputs initial_state state dense(outputs) initial_carry carry"),
+            sequences=_sequences(
+                "inputs outputs initial_state state dense(outputs) initial_carry carry",
+                "{layer}{nth}.{name} bidirectional{nth}.{name} bidirectional{nth}.{direction}_{layer}.{name}",
+            ),
             row_vectors=True,
         ),
         Convention(
@@ -226,7 +234,9 @@ CONVENTIONS = {
             "{symbol}",
             "{layer}_{k}.{symbol}",
             sizes={"d_in": "input_size", "d_h": "hidden_size"},
-            sequences=_sequences("X Y initial_h Y_h gemm(Y) initial_c Y_c"),
+            sequences=_sequences(
+                "X Y initial_h Y_h gemm(Y) initial_c Y_c", "{layer}_{k}.{name} {layer}_{k}.{name}", "sequence_lens"
+            ),
             joins_directions=True,
             batch_first=False,
             stacked_state=True,
@@ -257,7 +267,12 @@ CONVENTIONS = {
             "RNN_{k}.cell.{symbol}",
             "Bidirectional_{k}.{direction}_rnn.cell.{symbol}",
             sizes={"d_in": "in_features", "d_h": "features", "V": "num_embeddings"},
-            sequences=_sequences("inputs outputs h_0 h_T Dense(outputs) c_0 c_T"),
+            sequences=_sequences(
+                "inputs outputs initial_carry carry Dense(outputs) initial_carry carry",
+                "RNN_{k}.{name}{item} Bidirectional_{k}.{name} Bidirectional_{k}.{name}[{side}]{item}",
+                "seq_lengths",
+                states="ch",
+            ),
             row_vectors=True,
         ),
         Convention(
@@ -272,6 +287,11 @@ CONVENTIONS = {
             "cells[{k}].{symbol}",
             "{direction}[{k}].{symbol}",
             sizes={"d_in": "input_size", "d_h": "hidden_size", "d_out": "out_features", "V": "num_embeddings"},
+            sequences=_sequences(
+                "inputs outputs hidden_0 hidden_T linear(outputs) hidden_0 hidden_T",
+                "cells[{k}].{name}{item} layers[{k}].{name} {direction}[{k}].{name}{item}",
+                states="hc",
+            ),
         ),
     )
 }

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from math import prod
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import groupby
+from typing import NamedTuple
 
-from rnn_calc.core.conventions import CONVENTIONS, Convention, as_convention, shape_of
+from rnn_calc.core.conventions import CONVENTIONS, Convention
 from rnn_calc.core.equations import (
     Apply,
     Expression,
+    Hadamard,
+    Lookup,
+    Merge,
     Parameter,
     Product,
+    Quotient,
     Vector,
     axis_of,
     operands,
     walk,
 )
-from rnn_calc.core.network import Network
-
-Mode = Literal["many-to-many", "many-to-one", "one-to-many", "seq2seq"]
-MODES: tuple[Mode, ...] = get_args(Mode)
-
-PARAMETER_ROLES = {
-    "input": "takes the input into the hidden space",
-    "recurrent": "takes the previous hidden state into the next",
-    "bias": "shifts every hidden unit",
-    "recurrent_bias": "shifts every hidden unit once more: PyTorch keeps two biases",
-    "readout": "takes the hidden state to the output",
-    "readout_bias": "shifts every output",
-}
-
+from rnn_calc.core.errors import DataError, SizeError
+from rnn_calc.core.network import Layer, Network, Stage
+from rnn_calc.core.notation import Notation
+from rnn_calc.core.packing import Packing
+from rnn_calc.core.roles import describe_stored
+from rnn_calc.core.sequences import Span, sequence_tensors
+from rnn_calc.core.tensors import Mode, Tensor
+from rnn_calc.core.unrolling import Chain, UnrolledStep, chains_of, unroll_network
 
 # What the input and the output of one step are, in each mode.
 _STEP_ROLES: dict[Mode, tuple[str, str]] = {
@@ -39,60 +38,98 @@ _STEP_ROLES: dict[Mode, tuple[str, str]] = {
     "one-to-many": ("input at t = 1; later steps have none", "output at step t"),
     "seq2seq": ("input of the encoder at step t", "output of the decoder at step t"),
 }
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One tensor: its symbol, its axes by name and in numbers; `count` for parameters only."""
-
-    symbol: str
-    kind: str
-    shape: tuple[int, ...]
-    axes: tuple[str, ...]
-    role: str
-    count: int | None = None
+_BOTH_ENDS = "output, read from the last state of each direction: t = T forward, t = 1 backward"
 
 
 class DimensionCheck(NamedTuple):
-    """One product, sum or function of the equations, with the shapes that go in and the one that comes out."""
+    """One node of the equations, with the shapes that go in and the one that comes out; `sign` joins the operands."""
 
     expression: str
-    operation: Literal["product", "sum", "entrywise"]
+    sign: str
     operands: tuple[tuple[int, ...], ...]
     result: tuple[int, ...]
 
 
-class UnrolledStep(NamedTuple):
-    """One step of the unrolled network: what enters it (an input or the previous output), its state, what leaves it."""
+class PartShapes(NamedTuple):
+    """One part of the network: its printed equations, tensors and dimension checks.
 
-    t: int
-    x: str | None
-    state: str
-    y: str | None
-
-
-@dataclass(frozen=True)
-class ShapeReport:
-    """Every tensor of a network under a convention.
-
-    `vectors` of one step, `parameters`, `sequence`: the tensors of whole sequences (empty unless asked for),
-    `checks`: the dimension check in the order of evaluation, `equations`: the formulas, one a line.
+    `layer` counts from 1; it is None for an embedding and a readout. `direction` is that of a layer with one.
     """
 
-    network: Network
-    convention: Convention
-    mode: Mode
+    name: str
+    layer: int | None
+    direction: str | None
+    equations: tuple[str, ...]
     vectors: tuple[Tensor, ...]
     parameters: tuple[Tensor, ...]
-    sequence: tuple[Tensor, ...]
     checks: tuple[DimensionCheck, ...]
-    equations: tuple[str, ...]
-    unrolled: tuple[UnrolledStep, ...] = ()
+
+
+class ShapeReport:
+    """Every tensor of a network as a convention writes it, part by part.
+
+    `sequence`: the tensors of whole sequences (empty unless asked for); `chains` and `unrolled`: the states
+    and the steps that are drawn.
+    """
+
+    def __init__(
+        self,
+        notation: Notation,
+        mode: Mode,
+        parts: tuple[PartShapes, ...],
+        sequence: tuple[Tensor, ...],
+        packing: Packing | None,
+        chains: tuple[Chain, ...],
+        unrolled: tuple[UnrolledStep, ...],
+    ) -> None:
+        self.notation, self.mode, self.parts = notation, mode, parts
+        self.sequence, self.packing, self.chains, self.unrolled = sequence, packing, chains, unrolled
+
+    @property
+    def network(self) -> Network:
+        """The network that it is about."""
+        return self.notation.network
+
+    @property
+    def convention(self) -> Convention:
+        """The convention that it is written in."""
+        return self.notation.convention
+
+    @cached_property
+    def vectors(self) -> tuple[Tensor, ...]:
+        """The vectors of one step, in the order in which they are computed."""
+        return tuple(tensor for part in self.parts for tensor in part.vectors)
+
+    @cached_property
+    def parameters(self) -> tuple[Tensor, ...]:
+        """The stored arrays, in the order of the parts."""
+        return tuple(tensor for part in self.parts for tensor in part.parameters)
+
+    @property
+    def checks(self) -> tuple[DimensionCheck, ...]:
+        """The dimension check, in the order of evaluation."""
+        return tuple(check for part in self.parts for check in part.checks)
+
+    @property
+    def equations(self) -> tuple[str, ...]:
+        """The formulas, one a line."""
+        return tuple(equation for part in self.parts for equation in part.equations)
 
     @property
     def rows(self) -> tuple[Tensor, ...]:
         """All tensors, as the JSON lists them."""
         return self.vectors + self.parameters + self.sequence
+
+    @property
+    def alike(self) -> tuple[tuple[int, ...], ...]:
+        """The numbers of the layers, those together that follow each other and are alike in every shape."""
+        layers = range(1, self.network.layers + 1)
+
+        def shapes_of(number: int) -> list[tuple[str, tuple[int, ...], tuple[str, ...]]]:
+            own = [part for part in self.parts if part.layer == number]
+            return [(t.kind, t.shape, t.axes) for part in own for t in (*part.vectors, *part.parameters)]
+
+        return tuple(tuple(run) for _, run in groupby(layers, key=shapes_of))
 
     def tensor(self, symbol: str) -> Tensor | None:
         """The tensor of that symbol, if there is one."""
@@ -105,6 +142,7 @@ def shapes(
     *,
     steps: int | None = None,
     batch: int | None = None,
+    lengths: Sequence[int] | None = None,
     mode: Mode = "many-to-many",
     decoder_steps: int | None = None,
     batch_first: bool | None = None,
@@ -112,142 +150,143 @@ def shapes(
 ) -> ShapeReport:
     """The shape of every tensor of `network`, written as `convention`, or the one of that name, writes it.
 
-    Shapes: with `steps` T and `batch` B also the tensors of whole sequences, (B, T, d) or (T, B, d).
-    Raises: DataError for a name of a convention that there is not.
+    Shapes: with `steps` T and `batch` B also the tensors of whole sequences, (B, T, d) or (T, B, d); with `lengths`
+    those of sequences of different lengths, packed or padded.
+    Raises: DataError for a name of a convention that there is not, for a network that the convention cannot write,
+    and for a mode that the network cannot have; SizeError for lengths that `steps` or `batch` contradict.
     """
-    convention = as_convention(convention)
-    sizes = dict(network.sizes)
-
-    def tensor(symbol: str, kind: str, axes: tuple[str, ...], role: str) -> Tensor:
-        return Tensor(symbol, kind, shape_of(axes, sizes), tuple(map(convention.size, axes)), role)
-
-    def vector(vector: Vector, kind: str, role: str) -> Tensor:
-        return tensor(convention.vector(vector), kind, convention.column((vector.axis,)), role)
-
-    x_role, y_role = _STEP_ROLES[mode]
-    vectors = [vector(Vector("x", "d_in"), "input", x_role)]
-    vectors += [
-        vector(Vector(name, "d_h", previous=True), "state", "state from the step before") for name in network.cell.state
-    ]
-    vectors += [
-        vector(equation.vector, equation.kind, y_role if equation.kind == "output" else equation.role)
-        for equation in network.equations
-    ]
-
-    parameter_rows = []
-    for parameter in network.parameters:
-        row = tensor(
-            convention.symbol(parameter),
-            "parameter",
-            convention.stored_axes(parameter),
-            PARAMETER_ROLES[parameter.role],
-        )
-        parameter_rows.append(replace(row, count=prod(row.shape)))
-
-    if batch_first is None:
-        batch_first = convention.batch_first
-    sequence: list[Tensor] = []
+    notation = Notation(network, convention)
+    _check_mode(network, mode)
+    packing = None
+    if lengths is not None:
+        packing = Packing(lengths)
+        packing.agree(steps, batch, error=SizeError)
+        steps, batch = packing.steps, packing.batch
+    sequence: tuple[Tensor, ...] = ()
     if steps is not None or batch is not None:
-        sizes |= {"T": steps or 1, "B": batch or 1, "T_out": decoder_steps or steps or 1}
-        sequence = [
-            tensor(symbol, kind, axes, role)
-            for symbol, kind, axes, role in _sequence_tensors(
-                network,
-                convention,
-                mode=mode,
-                steps=steps is not None,
-                batch=batch is not None,
-                batch_first=batch_first,
-            )
-        ]
-
+        if batch_first is None:
+            batch_first = notation.convention.batch_first
+        span = Span(steps, batch, batch_first, mode, decoder_steps or steps or 1, packing)
+        sequence = sequence_tensors(notation, span)
+    chains = chains_of(notation, unroll) if unroll else ()
     return ShapeReport(
-        network,
-        convention,
+        notation,
         mode,
-        tuple(vectors),
-        tuple(parameter_rows),
-        tuple(sequence),
-        tuple(_checks(network, convention)),
-        tuple(
-            f"{convention.vector(equation.vector)} = {convention.write(equation.expression)}"
-            for equation in network.equations
-        ),
-        tuple(_unroll(network, mode, unroll, decoder_steps or unroll)),
+        tuple(_parts(notation, mode)),
+        sequence,
+        packing,
+        chains,
+        tuple(unroll_network(network, chains, mode, unroll, decoder_steps or unroll)) if unroll else (),
     )
 
 
-def _checks(network: Network, convention: Convention) -> list[DimensionCheck]:
+def _check_mode(network: Network, mode: Mode) -> None:
+    if mode == "one-to-many" and network.bidirectional:
+        raise DataError(
+            "one-to-many writes step by step, each from what came before; a backward direction begins at a last step "
+            "that is not there yet. Take one direction, or another mode."
+        )
+
+
+def _parts(notation: Notation, mode: Mode) -> Iterator[PartShapes]:
+    """The parts in order; what joins two directions is a part with what both have in one array."""
+    for stage in notation.network.stages:
+        layer = _layer_number(notation.network, stage)
+        direction = ("backward" if stage.reverse else "forward") if isinstance(stage, Layer) else None
+        if not notation.network.bidirectional:
+            direction = None
+        yield PartShapes(
+            stage.part,
+            layer,
+            direction,
+            tuple(f"{notation.vector(e)} = {notation.write(e.expression)}" for e in stage.equations),
+            tuple(
+                v._replace(layer=_told(notation, layer), direction=direction) for v in _vectors(notation, stage, mode)
+            ),
+            tuple(
+                Tensor(
+                    stored.symbol,
+                    "parameter",
+                    notation.shape(stored),
+                    tuple(map(notation.extent, stored.extents)),
+                    describe_stored(notation, stored),
+                    notation.count(stored),
+                    _told(notation, layer),
+                    direction,
+                )
+                for stored in notation.stored
+                if stored.part == stage.part
+            ),
+            tuple(_checks(notation, stage)),
+        )
+
+
+def _layer_number(network: Network, stage: Stage) -> int | None:
+    if isinstance(stage, Layer):
+        return stage.index + 1
+    return next((number for number, merge in enumerate(network.merges, 1) if merge is stage), None)
+
+
+def _told(notation: Notation, layer: int | None) -> int | None:
+    """A layer's number, where there are several."""
+    return layer if notation.network.layers > 1 else None
+
+
+def _vectors(notation: Notation, stage: Stage, mode: Mode) -> Iterator[Tensor]:
+    """The vectors of one step of a part: what enters it and is no other part's value, then its own values."""
+    network = notation.network
+
+    def tensor(vector: Vector, kind: str, role: str) -> Tensor:
+        shape = notation.column((stage.sizes[vector.axis],))
+        return Tensor(
+            notation.vector(vector), kind, shape, (notation.extent(stage.extents[vector.axis]), "1")[: len(shape)], role
+        )
+
+    x_role, y_role = _STEP_ROLES[mode]
+    if mode == "many-to-one" and network.bidirectional:
+        y_role = _BOTH_ENDS
+    if stage is network.embedding:
+        role = f"{x_role}: a whole number from 0 to {notation.size('V')} − 1"
+        yield Tensor(notation.vector(Vector("token", "1")), "input", (), (), role)
+    reverse = isinstance(stage, Layer) and stage.reverse
+    if isinstance(stage, Layer):
+        if not (stage.index or reverse or network.embedding):
+            yield tensor(Vector("x", "d_in"), "input", x_role)
+        for name, axis in stage.state.items():
+            symbol = next(equation.symbol for equation in stage.equations if equation.name == name)
+            role = f"{'cell ' if name == 'c' else ''}state from the step {'after' if reverse else 'before'}"
+            yield tensor(Vector(name, axis, previous=True, symbol=symbol), "state", role)
+    for equation in stage.equations:
+        role = y_role if equation.kind == "output" else equation.role
+        if reverse:
+            role = role.replace("up to step t", "from the end back to step t")
+        yield tensor(equation.vector, equation.kind, role)
+
+
+_SIGNS: dict[type[Expression], str] = {Product: " · ", Hadamard: " ⊙ ", Quotient: " / ", Lookup: "[ ]"}
+_MERGE_SIGNS = {"concat": " ; ", "product": " ⊙ "}
+
+
+def _checks(notation: Notation, stage: Stage) -> Iterator[DimensionCheck]:
     """Every product, sum and function with the shapes of its operands and of its result."""
+    convention = notation.convention
 
-    def shape(expression: Expression) -> tuple[int, ...]:
-        if isinstance(expression, Parameter):
-            return shape_of(convention.stored_axes(expression), network.sizes)
-        return shape_of(convention.column((axis_of(expression),)), network.sizes)
+    def shape(expression: Expression, turned: bool = False) -> tuple[int, ...]:
+        if isinstance(expression, Parameter) and expression.is_matrix:
+            own = tuple(stage.sizes[axis] for axis in expression.axes)
+            return own[::-1] if turned or notation.transposes(expression) else own
+        if isinstance(expression, Vector) and expression.axis == "1":
+            return ()
+        return notation.column((stage.sizes[axis_of(expression)],))
 
-    checks = []
-    for equation in network.equations:
+    for equation in stage.equations:
         for node in walk(equation.expression):
             parts = operands(node)
             if not parts or node == Apply("identity", parts[0]):
                 continue
-            if isinstance(node, Product) and convention.row_vectors:
-                parts = parts[::-1]
-            operation: Literal["product", "sum", "entrywise"] = (
-                "product" if isinstance(node, Product) else "entrywise" if isinstance(node, Apply) else "sum"
-            )
-            checks.append(DimensionCheck(convention.write(node), operation, tuple(map(shape, parts)), shape(node)))
-    return checks
-
-
-_ONE_TO_MANY_INPUT = "the one input, at t = 1; later steps take a zero vector or the previous output"
-
-
-def _sequence_tensors(
-    network: Network, convention: Convention, *, mode: Mode, steps: bool, batch: bool, batch_first: bool
-) -> list[tuple[str, str, tuple[str, ...], str]]:
-    """Symbol, kind, axes and role of the tensors of whole sequences."""
-    name = convention.sequences
-
-    def axes(width: str, time: str | None = "T") -> tuple[str, ...]:
-        leading = (("B",) if batch else (), (time,) if steps and time else ())
-        first, second = leading if batch_first else leading[::-1]
-        return (*first, *second, width)
-
-    def state(width: str = "d_h") -> tuple[str, ...]:
-        return ("1", *axes(width, None)) if convention.stacked_state else axes(width, None)
-
-    every_h = "every hidden state, h_1 … h_T" if steps else "the hidden state of each sequence"
-    rows = [
-        (name["x"], "input", axes("d_in"), "every input"),
-        (name["h_0"], "state", state(), "initial state, zeros unless given"),
-        (name["h"], "state", axes("d_h"), every_h),
-        (name["h_T"], "state", state(), "the last hidden state"),
-    ]
-    outputs = (name["y"], "output", axes("d_out"), "an output at every step")
-    if mode == "one-to-many":
-        rows[0] = (name["x"], "input", axes("d_in", "1"), _ONE_TO_MANY_INPUT)
-    if mode == "many-to-one":
-        outputs = (name["y"], "output", axes("d_out", None), "one output, read from the last hidden state")
-    if mode == "seq2seq":
-        rows[3] = (*rows[3][:3], "the last encoder state: the context the decoder starts from")
-        rows.append(("s", "state", axes("d_h", "T_out"), "every decoder state; the decoder is a second network"))
-        outputs = (name["y"], "output", axes("d_out", "T_out"), "an output at every decoder step")
-    return [*rows, outputs] if network.d_out else rows
-
-
-def _unroll(network: Network, mode: Mode, steps: int, decoder_steps: int) -> list[UnrolledStep]:
-    """What the first `steps` steps take in and give out under `mode`; a decoder follows in seq2seq."""
-    if steps == 0:
-        return []
-    reads_out = network.d_out > 0
-    unrolled = []
-    for t in range(1, steps + 1):
-        has_x = mode != "one-to-many" or t == 1
-        has_y = reads_out and (mode in ("many-to-many", "one-to-many") or (mode == "many-to-one" and t == steps))
-        unrolled.append(UnrolledStep(t, f"x_{t}" if has_x else None, f"h_{t}", f"y_{t}" if has_y else None))
-    if mode == "seq2seq":
-        for t in range(1, decoder_steps + 1):
-            fed = f"y_{t - 1}" if reads_out and t > 1 else None
-            unrolled.append(UnrolledStep(t, fed, f"s_{t}", f"y_{t}" if reads_out else None))
-    return unrolled
+            is_product = isinstance(node, Product)
+            shapes_of = tuple(shape(part, turned=is_product and convention.row_vectors) for part in parts)
+            if is_product and convention.row_vectors:
+                shapes_of = shapes_of[::-1]
+            sign = _MERGE_SIGNS.get(node.how, " + ") if isinstance(node, Merge) else _SIGNS.get(type(node), " + ")
+            yield DimensionCheck(notation.write(node), sign, shapes_of, shape(node))

@@ -7,13 +7,36 @@ from rnn_calc.core.network import Network
 from rnn_calc.show.document import Text
 
 
-def describe_network(network: Network, convention: Convention) -> Text:
-    """Cell, activation and sizes in the convention's own names, and whose convention it is."""
-    names = ("d_in", "d_h", "d_out") if network.d_out else ("d_in", "d_h")
-    sizes = ", ".join(f"{convention.size(name)} = {network.sizes[name]}" for name in names)
-    readout = "" if network.d_out else ", no readout"
+def describe_network(network: Network, convention: Convention, remarks: tuple[str, ...] = ()) -> Text:
+    """Cell, activation, sizes and structure in the convention's own names, whose convention it is, and remarks."""
+    cell = network.cell
+    activation = f" ({network.activation})" if cell.has_activation else ""
     return Text(
-        (f"convention {convention.name}: {convention.whose}",),
+        (f"convention {convention.name}: {convention.whose}", *remarks),
         "muted",
-        title=f"{network.cell.name} ({network.activation}) · {sizes}{readout}",
+        title=f"{cell.name}{activation} · {', '.join([*_sizes(network, convention), *_structure(network)])}",
     )
+
+
+def _sizes(network: Network, convention: Convention) -> list[str]:
+    """The named sizes; d_h of each layer where they differ."""
+    named = {"d_in": str(network.d_in), "d_h": ", ".join(map(str, dict.fromkeys(network.widths)))}
+    if isinstance(network.d_h, tuple):
+        named["d_h"] = f"({', '.join(map(str, network.widths))})"
+    optional = {"d_p": network.d_p, "V": network.vocab, "d_out": 0 if network.tied else network.d_out}
+    named |= {name: str(size) for name, size in optional.items() if size}
+    return [f"{convention.size(name)} = {size}" for name, size in named.items()]
+
+
+def _structure(network: Network) -> list[str]:
+    """What else tells networks apart, in words; nothing for one plain layer with a readout."""
+    words = [f"{network.layers} layers"] if network.layers > 1 else []
+    if network.bidirectional:
+        words.append(f"both directions ({network.merge})")
+    if not network.d_out:
+        words.append("no readout")
+    elif network.tied:
+        words.append("readout tied to the embedding")
+    if network.d_out and not network.readout_bias:
+        words.append("readout without bias")
+    return words
