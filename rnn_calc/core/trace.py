@@ -59,7 +59,11 @@ class Trace:
     @property
     def c(self) -> Array | None:
         """The top layer's cell state after each step, one direction after the other, where the cell has one."""
-        parts = [part.c for part in self.top if part.c is not None]
+        return self.cell_states(self.network.layers - 1)
+
+    def cell_states(self, index: int) -> Array | None:
+        """The same of any layer, counted from 0."""
+        parts = [part.c for part in self.directions(index) if part.c is not None]
         return None if not parts else parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
     @property
@@ -79,7 +83,12 @@ class Trace:
     @property
     def top(self) -> tuple[LayerTrace, ...]:
         """The one or two directions of the top layer."""
-        return self.layers[-self.network.directions :]
+        return self.directions(self.network.layers - 1)
+
+    def directions(self, index: int) -> tuple[LayerTrace, ...]:
+        """The one or two directions of a layer, counted from 0."""
+        count = self.network.directions
+        return self.layers[count * index : count * (index + 1)]
 
     @property
     def initial(self) -> States:

@@ -1,29 +1,88 @@
-"""One step of a trace written out with its numbers put in, row times column."""
+"""The steps of a trace written out with their numbers put in, row times column."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from textwrap import wrap
 
-from rnn_calc.core.conventions import Convention
-from rnn_calc.core.equations import Apply, Equation, Expression, Hadamard, Parameter, Product, Sum, operands
+import numpy as np
+
+from rnn_calc.core.equations import (
+    COMPLEMENT,
+    Apply,
+    Expression,
+    Hadamard,
+    Lookup,
+    Merge,
+    Product,
+    Quotient,
+    Sum,
+    Vector,
+    operands,
+    walk,
+)
 from rnn_calc.core.evaluation import Values, evaluate
+from rnn_calc.core.network import Layer, Stage
+from rnn_calc.core.notation import Notation
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
 from rnn_calc.show.document import Layout, Line
-from rnn_calc.show.format import short, vector
+from rnn_calc.show.format import plural, short, vector
+from rnn_calc.show.selection import Selection, head_and_tail
+
+_MOST_OUTPUTS = 12
+
+# What is written out: a part of the network, and the index of a step.
+_Place = tuple[Stage, int]
+_BLANK: Line = [("", "")]
 
 
-def explain_step(trace: Trace, convention: Convention, t: int, units: Sequence[int], layout: Layout) -> list[Line]:
-    """The arithmetic of the step at index `t` for the hidden units in `units` (all outputs are shown)."""
-    writer = _Writer(trace, convention, t, units, layout.precision)
-    step = trace.first + t
-    lines: list[Line] = [[(writer.heading(step), "title")]]
-    for equation in trace.network.equations:
-        for result, rows in writer.equation(equation):
-            lines += _aligned(result, rows)
-    return [part for line in lines for part in _folded(line, layout.width)]
+def draw_explanation(
+    trace: Trace,
+    notation: Notation,
+    steps: Selection,
+    choose: Callable[[int], Selection],
+    shows: Callable[[Layer], bool],
+    layout: Layout,
+) -> list[Line]:
+    """The arithmetic of the steps that are shown, for the units that `choose` takes of a width, in the layers."""
+    lines: list[Line] = []
+    last: dict[str, int] = {}
+    several = _has_parts(trace)
+    for group in _reading_order(trace, steps, shows):
+        for number, (stage, t) in enumerate(group):
+            if number == 0:
+                lines += [_BLANK] if lines else []
+                if stage.part in last and abs(t - last[stage.part]) > 1:
+                    lines += [[(f"… {plural(steps.left_out, 'step')} left out …", "muted")], _BLANK]
+            last[stage.part] = t
+            writer = _Writer(trace, notation, stage, t, choose, layout.precision)
+            for line in writer.lines(headed=number == 0 or several):
+                lines += _folded(line, layout.width)
+    return lines
+
+
+def _reading_order(trace: Trace, steps: Selection, shows: Callable[[Layer], bool]) -> list[list[_Place]]:
+    """The parts and steps in the order in which they are computed, grouped by what an empty line sets apart.
+
+    One direction goes through the parts step by step; two directions need all steps of a layer before the next.
+    """
+    network = trace.network
+    stages: list[tuple[Stage, bool]] = [(stage, True) for stage in (network.embedding,) if stage]
+    for index, directions in enumerate(network.stack):
+        shown = [*directions, *network.merges[index : index + 1]] if shows(directions[0]) else []
+        stages += [(stage, not (isinstance(stage, Layer) and stage.reverse)) for stage in shown]
+    if network.readout:
+        stages.append((network.readout, True))
+    if not network.bidirectional:
+        return [[(stage, t) for stage, _ in stages] for t in steps.shown]
+    return [[(stage, t)] for stage, forward in stages for t in (steps.shown if forward else steps.shown[::-1])]
+
+
+def _has_parts(trace: Trace) -> bool:
+    """Whether there is more than one layer in one direction, and its readout."""
+    return len(trace.layers) > 1 or trace.network.embedding is not None
 
 
 def _folded(line: Line, width: int) -> list[Line]:
@@ -38,9 +97,9 @@ def _folded(line: Line, width: int) -> list[Line]:
     return [[(part.replace("\N{NO-BREAK SPACE}", " "), "")] for part in parts]
 
 
-def _aligned(result: str, rows: list[tuple[str, str]]) -> list[Line]:
+def _aligned(result: str, rows: Sequence[tuple[str, str]]) -> list[Line]:
     """One line a unit: the name once, the arithmetic in one column, the value in the next."""
-    width = max(len(left) for left, _ in rows)
+    width = max((len(left) for left, _ in rows), default=0)
     lines: list[Line] = []
     for index, (left, right) in enumerate(rows):
         name = f"  {result} = " if index == 0 else " " * (len(result) + 5)
@@ -49,51 +108,109 @@ def _aligned(result: str, rows: list[tuple[str, str]]) -> list[Line]:
 
 
 class _Writer:
-    def __init__(self, trace: Trace, convention: Convention, t: int, units: Sequence[int], precision: int) -> None:
+    """One part of a network at one step."""
+
+    def __init__(
+        self,
+        trace: Trace,
+        notation: Notation,
+        stage: Stage,
+        t: int,
+        choose: Callable[[int], Selection],
+        precision: int,
+    ) -> None:
         self._trace = trace
-        self._convention = convention
+        self._notation = notation
+        self._stage = stage
         self._step = trace.first + t
-        self._values: Values = trace.values.block(slice(t, t + 1))
-        self._units = units
+        self._values = _values_of(trace, stage, slice(t, t + 1))
+        self._choose = choose
         self._precision = precision
+        self._written: set[Expression] = set()
 
-    def heading(self, step: int) -> str:
-        """The inputs of the step: x_t and the state before it."""
-        x = vector(self._values.now["x"][0], self._precision)
-        states = ", ".join(
-            f"{name}_{step - 1} = {vector(values[0][list(self._units)], self._precision)}"
-            for name, values in self._values.previous.items()
+    def lines(self, *, headed: bool) -> Iterator[Line]:
+        """The heading, and for each equation every product in it, then the equation itself."""
+        if headed:
+            yield [(self._heading(), "title")]
+        for equation in self._stage.equations:
+            name, expression = self._notation.vector(equation.vector, self._step), equation.expression
+            if isinstance(expression, Lookup) or (isinstance(expression, Merge) and expression.how == "concat"):
+                value = vector(self._value(expression), self._precision)
+                yield [(f"  {name} = ", "math"), (self._taken(expression), ""), (f" = {value}", "number")]
+            else:
+                yield from self._operands(expression)
+                yield from _aligned(name, self._rows(expression))
+
+    def _heading(self) -> str:
+        """The step, the part where there are several, what goes in, and the states before it."""
+        place = f"Step {self._step}" + (f", {self._stage.part}" if _has_parts(self._trace) else "")
+        return f"{place}: {', '.join(self._entering())}"
+
+    def _entering(self) -> Iterator[str]:
+        vectors = dict.fromkeys(
+            node for e in self._stage.equations for node in walk(e.expression) if isinstance(node, Vector)
         )
-        return f"Step {step}: x_{step} = {x}, {states}"
+        made = {equation.name for equation in self._stage.equations}
+        for node in vectors:
+            if isinstance(self._stage, Layer) and node.name in made:
+                continue
+            if node.name == "token":
+                yield f"{self._notation.vector(node, self._step)} = {int(self._values.now['token'][0, 0])}"
+            else:
+                value = vector(self._value(node), self._precision)
+                yield f"{self._notation.vector(node, self._step)} = {value}"
+        if isinstance(self._stage, Layer):
+            for name, axis in self._stage.state.items():
+                before = Vector(name, axis, previous=True, symbol=_symbol_of(self._stage, name))
+                units = list(self._units(self._stage.sizes[axis]))
+                value = vector(self._values.previous[name][0][units], self._precision)
+                yield f"{self._notation.vector(before, self._step)} = {value}"
 
-    def equation(self, equation: Equation) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-        """Every product, then the equation itself, as (what it is, its rows)."""
-        units = range(self._trace.network.d_out) if equation.kind == "output" else self._units
-        yield from self._operands(equation.expression, units)
-        name = self._convention.vector(equation.vector, self._step)
-        yield name, self._rows(equation.expression, units)
+    def _taken(self, expression: Expression) -> str:
+        """What a lookup or a concatenation takes: E[3], [h^(→)_1; h^(←)_1]."""
+        written = self._notation.write(expression, self._step)
+        if isinstance(expression, Lookup):
+            row = int(self._values.now["token"][0, 0])
+            return f"{written} = {self._notation.symbol(expression.table)}[{row}]"
+        return written
 
-    def _operands(self, node: Expression, units: Sequence[int]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    def _units(self, width: int) -> Sequence[int]:
+        if self._stage is self._trace.network.readout:
+            return head_and_tail(width, _MOST_OUTPUTS).shown
+        return self._choose(width).shown
+
+    def _operands(self, node: Expression) -> Iterator[Line]:
         for operand in operands(node):
-            if not isinstance(operand, Parameter):
-                yield from self._operands(operand, units)
-                if operands(operand):
-                    yield self._convention.write(operand, self._step), self._rows(operand, units)
+            if operands(operand) and operand not in self._written:
+                yield from self._operands(operand)
+                self._written.add(operand)
+                yield from _aligned(self._notation.write(operand, self._step), self._rows(operand))
 
-    def _rows(self, node: Expression, units: Sequence[int]) -> list[tuple[str, str]]:
+    def _rows(self, node: Expression) -> list[tuple[str, str]]:
         value = self._value(node)
-        return [(self._arithmetic(node, unit), self._number(value[unit])) for unit in units]
+        return [(self._arithmetic(node, unit), self._number(value[unit])) for unit in self._units(len(value))]
 
     def _arithmetic(self, node: Expression, unit: int) -> str:
+        def factor(operand: Expression) -> str:
+            return self._factor(self._value(operand)[unit])
+
         match node:
             case Product(matrix, inner):
                 row, column = self._trace.weights[matrix.name][unit], self._value(inner)
-                pairs = zip(column, row, strict=True) if self._convention.row_vectors else zip(row, column, strict=True)
+                swapped = self._notation.convention.row_vectors
+                pairs = zip(column, row, strict=True) if swapped else zip(row, column, strict=True)
                 return " + ".join(f"{self._factor(a)}·{self._factor(b)}" for a, b in pairs)
             case Sum(terms):
-                return " + ".join(self._factor(self._value(term)[unit]) for term in terms)
-            case Hadamard(left, right):
-                return f"{self._factor(self._value(left)[unit])}·{self._factor(self._value(right)[unit])}"
+                return " + ".join(map(factor, terms))
+            case Hadamard(left, right) | Merge("product", left, right):
+                return f"{factor(left)}·{factor(right)}"
+            case Quotient(left, right):
+                return f"{factor(left)}/{factor(right)}"
+            case Merge(how, left, right):
+                total = f"{factor(left)} + {factor(right)}"
+                return f"({total})/2" if how == "average" else total
+            case Apply(function, argument) if function == COMPLEMENT:
+                return f"1 − {factor(argument)}"
             case Apply(function, argument):
                 inner_value = self._number(self._value(argument)[unit])
                 return inner_value if function == "identity" else f"{function}({inner_value})"
@@ -101,8 +218,11 @@ class _Writer:
                 return self._number(self._value(node)[unit])
 
     def _value(self, node: Expression) -> Array:
-        value = evaluate(node, self._values, self._trace.weights)
-        return value if value.ndim == 1 else value[0]
+        if isinstance(node, Vector) and not node.previous and node.symbol in self._values.now:
+            value = self._values.now[node.symbol]  # where a merge finds its two states
+        else:
+            value = evaluate(node, self._values, self._trace.weights)
+        return value if value.ndim == 1 else np.asarray(value[0])
 
     def _number(self, value: float) -> str:
         return short(float(value), self._precision)
@@ -110,3 +230,22 @@ class _Writer:
     def _factor(self, value: float) -> str:
         text = self._number(value)
         return f"({text})" if text.startswith(("-", "−")) else text
+
+
+def _symbol_of(layer: Layer, state: str) -> str:
+    return next(equation.symbol for equation in layer.equations if equation.name == state)
+
+
+def _values_of(trace: Trace, stage: Stage, step: slice) -> Values:
+    """What the equations of a part read and give at one step."""
+    network = trace.network
+    if isinstance(stage, Layer):
+        (run,) = [run for run in trace.layers if run.layer is stage]
+        return run.in_time.block(step)
+    if stage is network.embedding:
+        assert trace.tokens is not None
+        return Values({"token": trace.tokens[step][:, None]}, {})  # type: ignore[dict-item]  # whole numbers
+    if stage in network.merges:
+        own = trace.directions(network.merges.index(stage))
+        return Values({_symbol_of(run.layer, "h"): run.h[step] for run in own}, {})
+    return Values({"h": trace.h[step]}, {})
