@@ -10,53 +10,59 @@ from typing import Literal
 
 import numpy as np
 
+from rnn_calc.core.block_norms import BlockNorms
+from rnn_calc.core.direct import DirectPath, direct_path
 from rnn_calc.core.engine import Engine, Watch
-from rnn_calc.core.equations import MAX_SLOPE
+from rnn_calc.core.equations import (
+    MAX_SLOPE,
+    Apply,
+    Expression,
+    Hadamard,
+    Parameter,
+    Product,
+    Quotient,
+    parameters,
+    walk,
+)
 from rnn_calc.core.errors import DataError, NonFiniteError
-from rnn_calc.core.extended import norms_by_entry
-from rnn_calc.core.linearization import Linearization
-from rnn_calc.core.memory import FLOAT64, require_memory
-from rnn_calc.core.products import JacobianProduct
+from rnn_calc.core.evaluation import Values
+from rnn_calc.core.layer_trace import LayerTrace
+from rnn_calc.core.network import Layer
+from rnn_calc.core.spectra import Spectrum, recurrent_spectra
 from rnn_calc.core.trace import Trace
-from rnn_calc.core.weights import Array, spectral_norm, spectral_radius
+from rnn_calc.core.weights import Array
 
 Verdict = Literal["vanishing", "exploding", "steady"]
 
-_LOG10_2 = log10(2)
 _UNIT_ROUNDOFF = 1.1e-16
 # Rows of a product are kept below 2^64, so a step with entries up to this size stays far within float64.
 _LARGEST_WEIGHT = 1e280
+# The roles of what a state is multiplied by.
+_MULTIPLIES_A_STATE = ("recurrent", "diagonal", "peephole", "projection")
 
 
 @dataclass(frozen=True)
-class DecayReport:
-    """The 2-norm of ∂h_T/∂h_{T−lag} for lag 1 … T−1, as base-10 logarithms, and what follows from it.
+class Decay:
+    """The 2-norm of ∂s_T/∂s_{T−lag} of one state s, for lag 1 … T−1, as base-10 logarithms, and what follows from it.
+
+    In a layer that reads the sequence backward, steps count from its end: the norm is that of ∂s_1/∂s_{1+lag}.
+    `width` is that of all states of the layer; `direct` is the path through the gate that multiplies s, if one does.
 
     Units: `rate_per_step` is a factor a step, `half_life` and `doubling_time` are steps. An exact zero has the
     logarithm −∞. `rounding` estimates the relative error of a norm after all T − 1 products.
     """
 
-    trace: Trace
+    state: str
     log10_norms: Array
-    spectral_radius: float
-    spectral_norm: float
-    max_slope: float
     threshold: float
+    width: int
     jacobians: dict[int, Array]
+    direct: DirectPath | None
 
     @property
     def lags(self) -> range:
         """1 … T−1."""
         return range(1, len(self.log10_norms) + 1)
-
-    @property
-    def bound_per_step(self) -> float:
-        """γ·σ_max(W_hh): no step can grow the norm by more."""
-        return self.max_slope * self.spectral_norm
-
-    def log10_bound(self, lag: int) -> float:
-        """The logarithm of (γ·σ_max)^lag, which the norm cannot pass."""
-        return lag * log10(self.bound_per_step) if self.bound_per_step else -inf
 
     def log10_norm(self, lag: int) -> float:
         """The logarithm of the norm at one lag."""
@@ -112,15 +118,59 @@ class DecayReport:
     @property
     def rounding(self) -> float:
         """About how far rounding may have moved the norm at the longest lag, relative: T·√n·u. No bound."""
-        return len(self.log10_norms) * sqrt(self.trace.network.d_h) * _UNIT_ROUNDOFF
+        return len(self.log10_norms) * sqrt(self.width) * _UNIT_ROUNDOFF
+
+
+@dataclass(frozen=True)
+class DecayReport(Decay):
+    """The decay of a layer's hidden state h and, where it has one, of its cell state c.
+
+    The norms of h are those of a block of products of the full (h, c) Jacobians. `max_slope` is None for a cell that
+    is more than one function of a linear map; it has no bound. `recurrent` has an entry for each gate.
+    """
+
+    trace: Trace
+    layer: Layer
+    recurrent: tuple[Spectrum, ...]
+    max_slope: float | None
+    cell_state: Decay | None
+
+    @property
+    def spectral_radius(self) -> float | None:
+        """That of the recurrent matrix, where there is exactly one."""
+        return self.recurrent[0].spectral_radius if len(self.recurrent) == 1 else None
+
+    @property
+    def spectral_norm(self) -> float | None:
+        """The largest singular value of the recurrent matrix, where there is exactly one."""
+        return self.recurrent[0].spectral_norm if len(self.recurrent) == 1 else None
+
+    @property
+    def bound_per_step(self) -> float | None:
+        """γ·σ_max(W_hh), where no step can grow the norm by more; None for a gated cell."""
+        norm = self.spectral_norm
+        return None if self.max_slope is None or norm is None else self.max_slope * norm
+
+    def log10_bound(self, lag: int) -> float | None:
+        """The logarithm of (γ·σ_max)^lag, which the norm cannot pass; None for a gated cell."""
+        bound = self.bound_per_step
+        if bound is None:
+            return None
+        return lag * log10(bound) if bound else -inf
 
 
 def gradient_decay(
-    trace: Trace, *, threshold: float = 1e-3, jacobians: Collection[int] = (), watch: Watch = iter
+    trace: Trace,
+    *,
+    layer: LayerTrace | None = None,
+    threshold: float = 1e-3,
+    jacobians: Collection[int] = (),
+    watch: Watch = iter,
 ) -> DecayReport:
-    """The norm of ∂h_T/∂h_{T−lag} for every lag of `trace`, a single sequence.
+    """The norm of ∂h_T/∂h_{T−lag} for every lag of `trace`, a single sequence, within one layer and direction.
 
-    `jacobians` names lags whose whole matrix is kept; `watch` goes over the lags.
+    `layer` is one of `trace.layers`; by default the top one, forward. Its inputs are held fixed: paths through
+    other layers are no part of it. `jacobians` names lags whose whole matrix is kept; `watch` goes over the lags.
     Raises: DataError for a batch, fewer than two steps, a threshold outside (0, 1) or a lag that there is not;
     NonFiniteError where a pre-activation is no number; TooLargeError before anything is allocated.
     """
@@ -134,72 +184,65 @@ def gradient_decay(
     for lag in jacobians:
         if not 1 <= lag < T:
             raise DataError(f"There is no lag {lag}: {T} steps have lags 1 to {T - 1}.")
-    largest = float(np.abs(trace.weights["W_hh"]).max())
-    if largest > _LARGEST_WEIGHT:
-        raise NonFiniteError(
-            f"W_hh has an entry of size {largest:.3g}; products are computed with entries up to {_LARGEST_WEIGHT:g}, "
-            "beyond which one step alone may leave float64. Scale the matrix down."
-        )
-    if np.isnan(trace.values.now["z"]).any():
-        raise NonFiniteError("A pre-activation is NaN, so its slope is unknown; take a bounded activation (tanh).")
-
-    width = trace.network.d_h
-    # The product, what multiplies it, and the work of its singular values: 8.4 and 8.2 d_h² at d_h = 1500 and 2000.
-    _require_matrices(width, 10 + len(jacobians))
-    derivative = Linearization(Engine(trace.network, trace.weights), trace.values)
-    kept: dict[int, Array] = {}
-    chain = derivative.uneven_chain()
-    norms: Array | None = None
-    if chain:
-        _require_matrices(width, 20 + len(jacobians))  # 17.8 d_h² at d_h = 1000
-        norms = np.array(norms_by_entry(chain, T, jacobians, kept, watch)) * _LOG10_2
-    elif not jacobians:
-        norms = _norms(derivative, T, trace.network.d_h, watch)
-    if norms is None:
-        norms = _norms_in_full(derivative, T, trace.network.d_h, jacobians, kept, watch)
+    run = layer or trace.top[0]
+    engine = Engine(run.layer, trace.weights)
+    _check_weights(engine)
+    _check_values(run.layer, run.values)
+    norms = {state: BlockNorms(engine, run.values, state, jacobians, watch) for state in run.layer.state}
+    measured = {
+        state: _decay(block, direct_path(engine, run.values, state), threshold) for state, block in norms.items()
+    }
+    h = measured.pop("h")
     return DecayReport(
+        h.state,
+        h.log10_norms,
+        h.threshold,
+        h.width,
+        h.jacobians,
+        h.direct,
         trace,
-        norms,
-        spectral_radius(trace.weights["W_hh"]),
-        spectral_norm(trace.weights["W_hh"]),
-        MAX_SLOPE[trace.network.activation],
-        threshold,
-        kept,
+        run.layer,
+        recurrent_spectra(run.layer, trace.weights),
+        _steepest(run.layer),
+        measured.get("c"),
     )
 
 
-def _require_matrices(width: int, count: int) -> None:
-    require_memory(
-        FLOAT64 * width * width * count,
-        f"The gradient decay of {width:,} hidden units",
-        "Take fewer hidden units, or fewer --jacobian.",
-    )
+def _decay(norms: BlockNorms, direct: DirectPath | None, threshold: float) -> Decay:
+    measured = norms.diagonal(direct) if direct is not None and direct.alone else norms.measured()
+    return Decay(norms.state, measured, threshold, norms.width, norms.kept, direct)
 
 
-def _norms(derivative: Linearization, T: int, width: int, watch: Watch) -> Array | None:
-    """The logarithms of all norms from compressed products, or None where what was dropped might show."""
-    product = JacobianProduct(width)
-    norms = np.full(T - 1, -inf)
-    for lag in watch(range(1, T)):
-        product.pull(derivative, T - lag)
-        log2_norm = product.log2_norm()
-        if not product.trusted(log2_norm):
-            return None
-        if log2_norm == -inf:
-            break  # an exact zero stays one
-        norms[lag - 1] = log2_norm * _LOG10_2
-    return norms
+def _check_weights(engine: Engine) -> None:
+    for parameter in parameters(engine.recurrence):
+        largest = float(np.abs(engine.weights[parameter.name]).max())
+        if parameter.role in _MULTIPLIES_A_STATE and largest > _LARGEST_WEIGHT:
+            raise NonFiniteError(
+                f"{parameter.name} has an entry of size {largest:.3g}; products are computed with entries up to "
+                f"{_LARGEST_WEIGHT:g}, beyond which one step alone may leave float64. Scale the matrix down."
+            )
 
 
-def _norms_in_full(
-    derivative: Linearization, T: int, width: int, jacobians: Collection[int], kept: dict[int, Array], watch: Watch
-) -> Array:
-    """The same from products of which nothing is dropped; the matrices of the lags in `jacobians` go into `kept`."""
-    product = JacobianProduct(width, compress=False)
-    norms = np.full(T - 1, -inf)
-    for lag in watch(range(1, T)):
-        product.pull(derivative, T - lag)
-        norms[lag - 1] = product.log2_norm() * _LOG10_2
-        if lag in jacobians:
-            kept[lag] = product.matrix()
-    return norms
+def _check_values(layer: Layer, values: Values) -> None:
+    for equation in layer.equations:
+        if np.isnan(values.now[equation.name]).any():
+            before = any(isinstance(node, Product) for node in walk(equation.expression))
+            what = "A pre-activation" if before else f"The {equation.kind} {equation.name}"
+            raise NonFiniteError(f"{what} is NaN, so its slope is unknown; take a bounded activation (tanh).")
+
+
+def _steepest(layer: Layer) -> float | None:
+    """γ of the bound (γ·σ_max)^lag: of a state that is one function of a linear map; None for any other."""
+    nodes = [node for equation in layer.equations for node in walk(equation.expression)]
+    functions = [node.function for node in nodes if isinstance(node, Apply)]
+    if any(map(_multiplies_values, nodes)) or len(functions) != 1:
+        return None
+    return MAX_SLOPE[functions[0]]
+
+
+def _multiplies_values(node: Expression) -> bool:
+    match node:
+        case Hadamard(left, right):
+            return not isinstance(left, Parameter) and not isinstance(right, Parameter)
+        case _:
+            return isinstance(node, Quotient)

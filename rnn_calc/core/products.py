@@ -10,6 +10,11 @@ stay below is not assumed but watched: random combinations of everything dropped
 leaves in every direction, are carried along (`_GUARDS` of them). Were the dropped part ever larger than ten times what
 they show, all of them would have had to miss it, which has a probability of 10^−12 (Halko, Martinsson, Tropp 2011,
 lemma 4.1).
+
+Where a cell has several states, the rows go through all of them, [∂h_T/∂h_k, ∂h_T/∂c_k], and the norm is that of one
+block. A direction that has next to nothing in that block may come back through the others, so it is judged by its
+share in every block, each measured by its own size; and what was dropped is judged at every lag anew, by what the
+guards show in the block whose norm is told.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from math import inf, log2, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_calc.core.errors import NonFiniteError
 from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.weights import Array
 
@@ -42,7 +48,7 @@ _GRADED = 200
 
 
 class JacobianProduct:
-    """∂h_T/∂state_k for falling k: starts as the identity at k = T, and `pull` takes it one step further back.
+    """∂s_T/∂state_k of one state s (`through`) for falling k: the identity at k = T, and `pull` takes it a step back.
 
     With `compress` false nothing is ever dropped, and `matrix` gives the product itself.
     """
@@ -58,9 +64,17 @@ class JacobianProduct:
         self._factors = 0
 
     def pull(self, derivative: Linearization, t: int) -> None:
-        """Multiply by ∂state_t/∂state_{t−1} from the right (`t` counts from 0)."""
-        self._blocks = derivative.pull(t, self._blocks)
+        """Multiply by ∂state_t/∂state_{t−1} from the right (`t` counts from 0).
+
+        Raises: NonFiniteError where an entry leaves float64 within this one step.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._blocks = derivative.pull(t, self._blocks)
+        if not self._blocks:
+            return  # a state that nothing remembers
         largest = np.max([np.abs(block).max(axis=1) for block in self._blocks.values()], axis=0)
+        if not np.isfinite(largest).all():
+            raise NonFiniteError(f"The derivative of step {t + 1} leaves float64; scale the weights or the state down.")
         exponents = np.frexp(largest)[1]
         if (np.abs(exponents) > _HEADROOM).any():
             # A factor 2^−e alone would overflow for a row of subnormal numbers.
@@ -72,20 +86,27 @@ class JacobianProduct:
             self._drop_small_directions()
 
     def matrix(self) -> Array:
-        """∂h_T/∂h_k in full; entries beyond float64 are infinite, entries below it 0."""
+        """∂s_T/∂s_k in full; entries beyond float64 are infinite, entries below it 0."""
         assert not self._compress, "a compressed product has lost its left factor"
+        if self._through not in self._blocks:
+            return np.zeros((len(self._exponents), len(self._exponents)))
         with np.errstate(over="ignore", under="ignore"):
             return np.ldexp(self._blocks[self._through], self._exponents[:, None])
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether nothing is left in any state, so that nothing can come back either."""
+        return not any(block.any() for block in self._blocks.values())
+
     def log2_norm(self) -> float:
-        """The base-2 logarithm of the 2-norm of ∂h_T/∂h_k; minus infinity for an exact zero."""
+        """The base-2 logarithm of the 2-norm of ∂s_T/∂s_k; minus infinity for an exact zero."""
         kept = len(self._exponents) - self._guards
         rows = self._blocks.get(self._through)
         return -inf if rows is None else self._log2(rows[:kept], self._exponents[:kept], self._norm)
 
     def trusted(self, log2_norm: float) -> bool:
         """Whether everything dropped so far is too small to show in a norm of that logarithm."""
-        if not self._guards:
+        if not self._guards or self._through not in self._blocks:
             return True
         if log2_norm == -inf:
             return False  # what was dropped may have had more to lose before float64 called it zero
@@ -109,6 +130,10 @@ class JacobianProduct:
 
     def _log2(self, rows: Array, exponents: NDArray[np.int64], norm: Callable[[Array], float]) -> float:
         """The base-2 logarithm of a norm of rows with an exponent each."""
+        if len(self._blocks) > 1:
+            # The exponents are those of whole rows; this block's part of a row may be far smaller.
+            own = np.frexp(np.abs(rows).max(axis=1))[1]
+            rows, exponents = np.ldexp(rows, -own[:, None]), exponents + own
         aligned, exponent = self._aligned(rows, exponents)
         largest = float(np.abs(aligned).max())
         if largest == 0:
@@ -125,6 +150,9 @@ class JacobianProduct:
         if kept <= _SMALL or np.ptp(exponents) > _GRADED:
             return
         rows, top = self._aligned(np.hstack([self._blocks[name] for name in names]), self._exponents)
+        ends = np.cumsum([self._blocks[name].shape[1] for name in names])
+        units = self._units(np.split(rows[:kept], ends[:-1], axis=1))
+        rows = np.ldexp(rows, -units) if units.any() else rows
         left, sizes, directions = np.linalg.svd(rows[:kept], full_matrices=False)
         rank = int((sizes > _DROP * sizes[0]).sum())
         if rank in (0, kept):
@@ -136,9 +164,19 @@ class JacobianProduct:
             guards += rows[kept:]
         self._guards = _GUARDS
         rows = np.vstack([sizes[:rank, None] * directions[:rank], guards])
-        self._blocks = dict(zip(names, np.hsplit(rows, len(names)), strict=True))
+        rows = np.ldexp(rows, units) if units.any() else rows
+        self._blocks = dict(zip(names, np.split(rows, ends[:-1], axis=1), strict=True))
         self._exponents = np.full(len(rows), top)
         self._left = left[:, :rank].T @ self._left
+
+    @staticmethod
+    def _units(blocks: list[Array]) -> NDArray[np.int64]:
+        """The size of the block that each column belongs to, as a power of two; 0 where there is one block.
+
+        Without it, rounding in a block of 1 would count as much as a whole block of 1e−16.
+        """
+        sizes = [int(np.frexp(np.abs(block).max())[1]) if len(blocks) > 1 else 0 for block in blocks]
+        return np.repeat(sizes, [block.shape[1] for block in blocks])
 
     def _norm(self, rows: Array) -> float:
         if len(rows) <= _SMALL:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rnn_calc.core.equations import Parameter
 from rnn_calc.core.errors import DataError, NonFiniteError, did_you_mean, listed, quoted
+from rnn_calc.core.network import Stage
 from rnn_calc.core.weights import Array, Weights
 
 
@@ -41,6 +43,41 @@ def _require_finite(matrix: Array, measure: str) -> None:
         )
 
 
+# The roles of what takes one hidden state to the next.
+RECURRENT = ("recurrent", "diagonal")
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """How large one recurrent matrix is; one that is not square (of a projected state) has no eigenvalues."""
+
+    parameter: Parameter
+    spectral_radius: float | None
+    spectral_norm: float
+
+
+def recurrent_parameters(stage: Stage) -> tuple[Parameter, ...]:
+    """The matrices (or diagonals of such) that take one hidden state to the next, one for each gate that sees it."""
+    return tuple(parameter for parameter in stage.parameters if parameter.role in RECURRENT)
+
+
+def recurrent_spectra(stage: Stage, weights: Weights) -> tuple[Spectrum, ...]:
+    """The spectral radius and norm of each recurrent matrix of a layer; a vector stands for a diagonal matrix.
+
+    Raises: NonFiniteError where an entry is NaN or infinite.
+    """
+    return tuple(_spectrum(parameter, weights[parameter.name]) for parameter in recurrent_parameters(stage))
+
+
+def _spectrum(parameter: Parameter, array: Array) -> Spectrum:
+    if array.ndim == 1:
+        _require_finite(array[:, None], "spectral radius")
+        largest = float(np.abs(array).max())
+        return Spectrum(parameter, largest, largest)
+    square = array.shape[0] == array.shape[1]
+    return Spectrum(parameter, spectral_radius(array) if square else None, spectral_norm(array))
+
+
 SCALINGS: dict[str, tuple[str, Callable[[Array], float]]] = {
     "spectral radius": ("ρ", spectral_radius),
     "spectral norm": ("σ_max", spectral_norm),
@@ -59,9 +96,9 @@ def scale_recurrent(weights: Weights, measure: str, target: float, names: Iterab
     """The same weights with the recurrent matrices `names` rescaled so that the `measure` of each is `target`.
 
     `measure` is a key of `SCALINGS`; a vector stands for the diagonal matrix of it.
-    Raises: DataError for an unknown measure, a target that is not above 0, a matrix that is not square, or one that
-    measures 0 (or nothing but rounding), which no factor changes; NonFiniteError where one is not finite, or would not
-    stay within float64.
+    Raises: DataError for an unknown measure or name, a target that is not above 0, the radius of a matrix that is not
+    square, or one that measures 0 (or nothing but rounding), which no factor changes; NonFiniteError where one is not
+    finite, or would not stay within float64.
     """
     if measure not in SCALINGS:
         raise DataError(
@@ -70,6 +107,9 @@ def scale_recurrent(weights: Weights, measure: str, target: float, names: Iterab
     if not 0 < target < np.inf:
         raise DataError(f"The {measure} must be a number above 0; {target:g} is not.")
     names = tuple(names)
+    for name in names:
+        if name not in weights.arrays:
+            raise DataError(f"There is no array {quoted(name)} to scale; there are {', '.join(weights.arrays)}.")
     scaled = {name: _scaled(name, weights[name], measure, target) for name in names}
     said = f"{', '.join(names)} scaled to {measure} {target:g}"
     return replace(weights, arrays={**weights.arrays, **scaled}, scaling=said)
@@ -77,8 +117,10 @@ def scale_recurrent(weights: Weights, measure: str, target: float, names: Iterab
 
 def _scaled(name: str, array: Array, measure: str, target: float) -> Array:
     matrix = np.diag(array) if array.ndim == 1 else array
-    if matrix.shape[0] != matrix.shape[1]:
-        raise DataError(f"{name} has shape {matrix.shape}; only a square matrix can be scaled to a {measure}.")
+    if matrix.shape[0] != matrix.shape[1] and measure == "spectral radius":
+        raise DataError(
+            f"{name} has shape {matrix.shape}; only a square matrix has a {measure}. Scale to a spectral norm instead."
+        )
     measured = SCALINGS[measure][1]
     current = measured(matrix)
     if current == 0 or not _is_steady(matrix, measured, current):

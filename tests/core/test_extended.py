@@ -55,7 +55,7 @@ def test_a_whole_matrix_is_kept_where_saturation_is_uneven() -> None:
     done = trace(Network(1, 2), weights, np.zeros((4, 1)))
     report = gradient_decay(done, jacobians=[1, 2])
     # 1/cosh², whose square is beyond float64 for the first unit: 0 there, as in the matrix.
-    last, before = ([[0, 0], [0, 1 / np.cosh(z[1]) ** 2]] @ W_hh for z in done.values.now["z"][[3, 2]])
+    last, before = ([[0, 0], [0, 1 / np.cosh(z[1]) ** 2]] @ W_hh for z in done.layers[0].values.now["z"][[3, 2]])
     np.testing.assert_allclose(report.jacobians[1], last, rtol=1e-14)
     np.testing.assert_allclose(report.jacobians[2], last @ before, rtol=1e-14)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rnn_calc.core.engine import Engine
+from rnn_calc.core.errors import NonFiniteError
 from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.network import Network
 from rnn_calc.core.products import JacobianProduct
@@ -29,10 +30,10 @@ class Factors:
     """Jacobians that are given, in place of a network's."""
 
     def __init__(self, jacobians: Sequence[Array]) -> None:
-        self._jacobians = jacobians
+        self.jacobians = jacobians
 
     def pull(self, t: int, cotangents: Mapping[str, Array]) -> dict[str, Array]:
-        return {"h": cotangents["h"] @ self._jacobians[t]}
+        return {"h": cotangents["h"] @ self.jacobians[t]}
 
     def exponent(self, t: int) -> int:
         return 0
@@ -187,7 +188,7 @@ def test_the_product_goes_through_every_state_of_a_cell(case: Case, through: str
     arrays = case.with_constants(random_arrays(network, 4))
     x, initial = sequence(4, T, 2), {name: np.full(3, 0.3) for name in names}
     states = run(case.step, arrays, x, initial)
-    engine = Engine(network, Weights(arrays))
+    engine = Engine(network.stack[0][0], Weights(arrays))
     derivative, product = Linearization(engine, engine.run(x, initial)), JacobianProduct(3, through, compress=False)
     exact = np.eye(3 * len(names))
     block = slice(3 * names.index(through), 3 * names.index(through) + 3)
@@ -205,8 +206,153 @@ def test_the_product_goes_through_every_state_of_a_cell(case: Case, through: str
 def test_a_state_that_nothing_remembers_has_the_norm_zero() -> None:
     (case,) = (case for case in CASES if case.cell.name == "sru")
     network = Network(2, 40, cell=case.cell)
-    engine = Engine(network, Weights(case.with_constants(random_arrays(network, 0))))
+    engine = Engine(network.stack[0][0], Weights(case.with_constants(random_arrays(network, 0))))
     derivative = Linearization(engine, engine.run(sequence(0, 4, 2), {"c": np.zeros(40), "h": np.zeros(40)}))
     product = JacobianProduct(40)
     product.pull(derivative, 3)
     assert product.log2_norm() == -inf
+
+
+# ---- a block of several states ----
+
+
+class BlockFactors(Factors):
+    """Jacobians of a state (h, c) that are given, of widths of their own."""
+
+    def __init__(self, jacobians: Sequence[Array], widths: Mapping[str, int]) -> None:
+        super().__init__(jacobians)
+        ends = np.cumsum(list(widths.values()))
+        self.parts = {name: slice(end - width, end) for (name, width), end in zip(widths.items(), ends, strict=True)}
+
+    def pull(self, t: int, cotangents: Mapping[str, Array]) -> dict[str, Array]:
+        rows = sum(block @ self.jacobians[t][self.parts[name]] for name, block in cotangents.items())
+        return {name: np.asarray(rows)[:, part] for name, part in self.parts.items()}
+
+
+def block_norms(
+    jacobians: Sequence[Array], widths: Mapping[str, int], through: str, *, compress: bool
+) -> tuple[list[float], list[bool]]:
+    """The norm of the block of `through` after each factor, and whether it is trusted."""
+    factors = BlockFactors(jacobians, widths)
+    product, norms, trust = JacobianProduct(widths[through], through, compress=compress), [], []
+    for t in reversed(range(len(jacobians))):
+        product.pull(cast(Linearization, factors), t)
+        norms.append(product.log2_norm())
+        trust.append(product.trusted(norms[-1]))
+    return norms, trust
+
+
+def plain_block_norms(jacobians: Sequence[Array], part: slice) -> list[float]:
+    """The same from plain full products, one exponent for the whole."""
+    product, exponent, found = np.eye(len(jacobians[0])), 0, []
+    for jacobian in reversed(jacobians):
+        product = product @ jacobian
+        magnitude = int(np.frexp(np.abs(product).max())[1])
+        product, exponent = np.ldexp(product, -magnitude), exponent + magnitude
+        found.append(exponent + log2(np.linalg.norm(product[part, part], 2)))
+    return found
+
+
+WIDTHS = ({"h": 40, "c": 40}, {"h": 34, "c": 60}, {"h": 3, "c": 5})
+
+
+@pytest.mark.parametrize("widths", WIDTHS, ids=str)
+@pytest.mark.parametrize("through", ["h", "c"])
+@pytest.mark.parametrize("coupling", [1.0, 1e-12, 1e-40])
+def test_the_norm_of_a_block_is_right_however_small_beside_the_other(
+    widths: dict[str, int], through: str, coupling: float
+) -> None:
+    rng = np.random.default_rng(3)
+    n, n_h = sum(widths.values()), widths["h"]
+    jacobians = [0.9 * rng.standard_normal((n, n)) / np.sqrt(n) for _ in range(150)]
+    for jacobian in jacobians:
+        jacobian[:, :n_h] *= coupling  # the h of the step before hardly counts
+    part = slice(0, n_h) if through == "h" else slice(n_h, None)
+    exact = plain_block_norms(jacobians, part)
+    norms, trust = block_norms(jacobians, widths, through, compress=True)
+    # The blocks are weighed apart, so that no second pass is needed.
+    assert all(trust)
+    np.testing.assert_allclose(norms, exact, atol=PROMISED)
+    np.testing.assert_allclose(block_norms(jacobians, widths, through, compress=False)[0], exact, atol=PROMISED)
+
+
+def returning(high: float, low: float, steps: int) -> list[Array]:
+    """60 units c, 40 grow by `high` and 20 by `low`; 40 units h see all of them; at first, h is made of the 20 alone.
+
+    The factor at t = 0 is the last that is multiplied: by then the 20 may have been dropped.
+    """
+    rng = np.random.default_rng(steps)
+    n_h, n_c = 40, 60
+    sees = rng.standard_normal((n_h, n_c))
+    growth = np.diag([high] * 40 + [low] * 20)
+    step = np.block([[np.zeros((n_h, n_h)), sees @ growth], [np.zeros((n_c, n_h)), growth]])
+    last = np.zeros((n_h + n_c, n_h + n_c))
+    last[n_h + 40 :, :20] = np.eye(20)
+    return [last, *[step] * steps]
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "steps"), [(1.1, 0.9, 40), (2, 1, 100), (4, 0.25, 60), (4, 0.25, 200), (10, 0.1, 140)]
+)
+def test_a_direction_that_shows_in_the_other_state_alone_is_not_lost_to_this_one(
+    high: float, low: float, steps: int
+) -> None:
+    jacobians = returning(high, low, steps)
+    widths = {"h": 40, "c": 60}
+    # h of the last step sees c through `sees`; the product of the steps is sees·diag(high, low)^steps.
+    sees = jacobians[1][:40, 40:] / np.diag(jacobians[1])[40:]
+    exact = log2(np.linalg.norm(sees[:, 40:], 2)) + steps * log2(low)
+    for compress in (True, False):
+        norms, trust = block_norms(jacobians, widths, "h", compress=compress)
+        assert norms[:-1] == [-inf] * steps  # no path from h to h until then
+        assert not trust[-1] or norms[-1] == pytest.approx(exact, abs=PROMISED)
+    assert trust[-1], "nothing was dropped"
+
+
+def test_a_block_of_zeros_is_no_end_while_the_other_remembers() -> None:
+    # h_T sees c alone, and c sees h only in the step before.
+    read = np.array([[0.0, 2.0], [0.0, 1.0]])
+    write = np.array([[0.0, 0.0], [3.0, 0.0]])
+    factors = cast(Linearization, BlockFactors([write, read], {"h": 1, "c": 1}))
+    product = JacobianProduct(1)
+    product.pull(factors, 1)
+    assert product.log2_norm() == -inf
+    assert not product.is_zero
+    product.pull(factors, 0)
+    assert product.log2_norm() == log2(6)
+    product.pull(factors, 0)
+    assert product.is_zero
+
+
+def test_a_block_far_below_its_rows_other_part_keeps_its_size_beside_a_smaller_row() -> None:
+    # Row 1 is 1 in c and 2^−700 in h; row 2 as a whole is 2^−1300, in h too: the norm of h is row 1's.
+    first = np.diag([0.0, 0.0, 1.0, 0.0])
+    first[:2, 2:] = np.diag([1.0, 2.0**-650])
+    second = np.zeros((4, 4))
+    second[2:, :2] = np.diag([2.0**-700, 2.0**-650])
+    second[2, 2] = 1.0
+    norms, _ = block_norms([second, first], {"h": 2, "c": 2}, "h", compress=False)
+    assert norms == [-inf, -700]
+
+
+@given(seed=seeds, n_h=st.integers(1, 45), n_c=st.integers(1, 45), T=st.integers(1, 80), sparse=st.floats(0, 0.9))
+@settings(deadline=None, max_examples=25)
+def test_dropping_changes_no_trusted_norm_of_a_block(seed: int, n_h: int, n_c: int, T: int, sparse: float) -> None:
+    rng = np.random.default_rng(seed)
+    n, widths = n_h + n_c, {"h": n_h, "c": n_c}
+    size = 10 ** rng.uniform(-2, 1)
+    # Columns of sizes far apart: what a gate lets through.
+    scale = 10 ** rng.uniform(-rng.uniform(0, 20), 0, n)
+    jacobians = [
+        size * scale * rng.standard_normal((n, n)) * (rng.uniform(size=(n, n)) >= sparse) / np.sqrt(n) for _ in range(T)
+    ]
+    for through in widths:
+        compressed, trust = block_norms(jacobians, widths, through, compress=True)
+        in_full, _ = block_norms(jacobians, widths, through, compress=False)
+        for ours, theirs, trusted in zip(compressed, in_full, trust, strict=True):
+            assert not trusted or ours == pytest.approx(theirs, abs=PROMISED)
+
+
+def test_a_step_beyond_float64_is_refused() -> None:
+    with pytest.raises(NonFiniteError, match="derivative of step 1 leaves float64"):
+        multiplied([np.full((4, 4), 1e308), np.eye(4) + 0.5], compress=True)
