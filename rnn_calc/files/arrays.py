@@ -139,7 +139,7 @@ def read_npz(path: str, *, allow_nonfinite: bool = False) -> dict[str, Array]:
                 array = read_npy_stream(io.BytesIO(content), len(content), label)
                 if not array.size:
                     raise DataError(f"{label} is an empty array of shape {array.shape}; it must hold numbers.")
-                arrays[name] = _finite(array, label, allow_nonfinite=allow_nonfinite)
+                arrays[name] = require_finite(array, label, allow_nonfinite=allow_nonfinite)
     except OSError as error:
         raise open_error(path, error) from None
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):
@@ -163,10 +163,10 @@ def map_npy(path: str, *, allow_nonfinite: bool = False) -> Array:
     if header.size == 0:
         raise DataError(f"{describe_source(path)} is an empty array of shape {shape}; it must hold numbers.")
     array = np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape, order="F" if fortran else "C")
-    return _finite(array, describe_source(path), allow_nonfinite=allow_nonfinite)
+    return require_finite(array, describe_source(path), allow_nonfinite=allow_nonfinite)
 
 
-def _finite(array: Array, name: str, *, allow_nonfinite: bool) -> Array:
+def require_finite(array: Array, name: str, *, allow_nonfinite: bool) -> Array:
     """The array, when every entry is finite or need not be; looked through in slabs, so that a map stays a map."""
     if not allow_nonfinite and array.ndim:
         for start in range(0, len(array), 4096):

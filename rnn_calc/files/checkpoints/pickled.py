@@ -102,11 +102,9 @@ class _Machine:
         self.position = end + 1
         return text
 
-    def argument(self, opcode: int) -> Any:
-        how = _ARGUMENTS.get(opcode)
-        if how is None:
-            return None
-        (value,) = how.form.unpack(self.take(how.form.size))
+    def argument(self, how: _Argument) -> Any:
+        (value,) = how.form.unpack_from(self.content, self.position)
+        self.position += how.form.size
         if not how.counts:
             return value
         content = self.take(value)
@@ -118,13 +116,15 @@ class _Machine:
 
     def run(self) -> object:
         for _ in range(MOST_OPCODES):
-            opcode = self.take(1)[0]
+            opcode = self.content[self.position]
+            self.position += 1
             if opcode == ord("."):
                 return self.stack.pop()
             operation = _OPERATIONS.get(opcode)
             if operation is None:
                 raise DataError(f"{self.what} uses the pickle opcode 0x{opcode:02x}, which no state dict needs.")
-            operation(self, self.argument(opcode))
+            how = _ARGUMENTS.get(opcode)
+            operation(self, None if how is None else self.argument(how))
         raise TooLargeError(f"{self.what} has more than {MOST_OPCODES:,} pickle opcodes.")
 
 
@@ -137,7 +137,7 @@ def read_pickle(content: bytes, construct: Construct, resolve: Resolve, what: st
     """
     try:
         return _Machine(content, construct, resolve, what).run()
-    except (_DamagedError, IndexError, KeyError, UnicodeDecodeError):
+    except (_DamagedError, IndexError, KeyError, struct.error, UnicodeDecodeError):
         raise DataError(f"{what} is cut short or damaged.") from None
 
 
