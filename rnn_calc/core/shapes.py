@@ -24,7 +24,7 @@ from rnn_calc.core.equations import (
 )
 from rnn_calc.core.errors import DataError, SizeError
 from rnn_calc.core.network import Layer, Network, Stage
-from rnn_calc.core.notation import Notation
+from rnn_calc.core.notation import Notation, Stored
 from rnn_calc.core.packing import Packing
 from rnn_calc.core.roles import describe_stored
 from rnn_calc.core.sequences import Span, sequence_tensors
@@ -120,16 +120,15 @@ class ShapeReport:
         """All tensors, as the JSON lists them."""
         return self.vectors + self.parameters + self.sequence
 
-    @property
+    @cached_property
     def alike(self) -> tuple[tuple[int, ...], ...]:
         """The numbers of the layers, those together that follow each other and are alike in every shape."""
-        layers = range(1, self.network.layers + 1)
-
-        def shapes_of(number: int) -> list[tuple[str, tuple[int, ...], tuple[str, ...]]]:
-            own = [part for part in self.parts if part.layer == number]
-            return [(t.kind, t.shape, t.axes) for part in own for t in (*part.vectors, *part.parameters)]
-
-        return tuple(tuple(run) for _, run in groupby(layers, key=shapes_of))
+        found: dict[int, list[tuple[str, tuple[int, ...], tuple[str, ...]]]] = {}
+        for part in self.parts:
+            if part.layer:
+                rows = ((row.kind, row.shape, row.axes) for row in (*part.vectors, *part.parameters))
+                found.setdefault(part.layer, []).extend(rows)
+        return tuple(tuple(run) for _, run in groupby(found, key=found.__getitem__))
 
     def tensor(self, symbol: str) -> Tensor | None:
         """The tensor of that symbol, if there is one."""
@@ -189,47 +188,35 @@ def _check_mode(network: Network, mode: Mode) -> None:
 
 
 def _parts(notation: Notation, mode: Mode) -> Iterator[PartShapes]:
-    """The parts in order; what joins two directions is a part with what both have in one array."""
-    for stage in notation.network.stages:
-        layer = _layer_number(notation.network, stage)
-        direction = ("backward" if stage.reverse else "forward") if isinstance(stage, Layer) else None
-        if not notation.network.bidirectional:
-            direction = None
+    """The parts in order; what joins two directions is a part, with what both have in one array."""
+    network = notation.network
+    numbers = {id(stage): number for number, stage in enumerate(network.merges, 1)}
+    numbers |= {id(layer): layer.index + 1 for directions in network.stack for layer in directions}
+    arrays: dict[str, list[Stored]] = {}
+    for stored in notation.stored:
+        arrays.setdefault(stored.part, []).append(stored)
+    for stage in network.stages:
+        layer = numbers.get(id(stage))
+        told = layer if network.layers > 1 else None
+        direction = None
+        if isinstance(stage, Layer) and network.bidirectional:
+            direction = "backward" if stage.reverse else "forward"
         yield PartShapes(
             stage.part,
             layer,
             direction,
             tuple(f"{notation.vector(e)} = {notation.write(e.expression)}" for e in stage.equations),
-            tuple(
-                v._replace(layer=_told(notation, layer), direction=direction) for v in _vectors(notation, stage, mode)
-            ),
-            tuple(
-                Tensor(
-                    stored.symbol,
-                    "parameter",
-                    notation.shape(stored),
-                    tuple(map(notation.extent, stored.extents)),
-                    describe_stored(notation, stored),
-                    notation.count(stored),
-                    _told(notation, layer),
-                    direction,
-                )
-                for stored in notation.stored
-                if stored.part == stage.part
-            ),
+            tuple(row._replace(layer=told, direction=direction) for row in _vectors(notation, stage, mode)),
+            tuple(_array(notation, s)._replace(layer=told, direction=direction) for s in arrays.get(stage.part, ())),
             tuple(_checks(notation, stage)),
         )
 
 
-def _layer_number(network: Network, stage: Stage) -> int | None:
-    if isinstance(stage, Layer):
-        return stage.index + 1
-    return next((number for number, merge in enumerate(network.merges, 1) if merge is stage), None)
-
-
-def _told(notation: Notation, layer: int | None) -> int | None:
-    """A layer's number, where there are several."""
-    return layer if notation.network.layers > 1 else None
+def _array(notation: Notation, stored: Stored) -> Tensor:
+    """A stored array as a row of the report."""
+    axes = tuple(map(notation.extent, stored.extents))
+    role, count = describe_stored(notation, stored), notation.count(stored)
+    return Tensor(stored.symbol, "parameter", notation.shape(stored), axes, role, count)
 
 
 def _vectors(notation: Notation, stage: Stage, mode: Mode) -> Iterator[Tensor]:
