@@ -15,8 +15,8 @@ from rnn_calc.core.sizes import check_size
 from rnn_calc.core.storage import fit_biases, read_arrays
 from rnn_calc.core.weights import INITS, Array, Init, Weights, make_weights
 from rnn_calc.files import sequences
-from rnn_calc.files.model import ModelFile
-from rnn_calc.files.numbers import count_numbers
+from rnn_calc.files.model import LazyArray, ModelFile
+from rnn_calc.files.numbers import Numbers, count_numbers
 
 if TYPE_CHECKING:
     from rnn_calc.commands.options import NetworkOptions
@@ -39,15 +39,18 @@ def load_weights(setup: Setup, options: WeightOptions) -> Weights:
         raise UsageError(f"--gain must be a finite number; it is {gain}.")
     biases = model.biases if model.biases is not None else setup.reading.biases(network.cell)
     as_read = replace(network, biases=biases)
-    named: dict[str, Array] = {
-        symbol: given if isinstance(given, np.ndarray) else np.array(given.flat, dtype=np.float64).reshape(given.shape)
-        for symbol, given in model.weights.items()
-    }
+    named = {symbol: _array(given) for symbol, given in model.weights.items()}
     try:
         given = read_arrays(as_read, setup.reading, named)
     except DataError as error:
         raise type(error)(f"{model.name}: {error}") from None
     return make_weights(network, fit_biases(network, given), Init(scheme, gain, seed_of(options, model)))
+
+
+def _array(given: Numbers | Array | LazyArray) -> Array:
+    if isinstance(given, LazyArray):
+        return given.read()
+    return np.array(given.flat, dtype=np.float64).reshape(given.shape) if isinstance(given, Numbers) else given
 
 
 def load_sequence(

@@ -85,6 +85,12 @@ class NetworkOptions:
         str | None,
         text_option("--model", "-m", text="A model file or a checkpoint; - for stdin.", metavar="FILE"),
     ] = None
+    layer: Annotated[
+        str | None,
+        text_option(
+            "--layer", text="Which: of a stack its number, of a checkpoint its name (or NAME:2).", metavar="NAME"
+        ),
+    ] = None
     example: Annotated[
         str | None,
         text_option("--example", "-e", text="A worked example; `rnncalc examples` lists them.", metavar="NAME"),

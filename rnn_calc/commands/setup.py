@@ -54,6 +54,21 @@ class Setup(NamedTuple):
         return all(value is None for value in own) and not (o.bidirectional or o.tied or o.no_readout_bias)
 
     @property
+    def layer(self) -> int | None:
+        """The layer of the stack that --layer names, counted from 0.
+
+        Raises: UsageError when there is no such layer.
+        """
+        number, depth = self.model.layer, self.network.layers
+        if number is None and self.options.layer is not None and not is_checkpoint(self.options.model):
+            text = self.options.layer
+            number = int(text[:9]) if text.isascii() and text.isdecimal() else 0
+        if number is not None and not 1 <= number <= depth:
+            counted = "one layer, 1" if depth == 1 else f"layers 1 to {depth}"
+            raise UsageError(f"There is no layer {quoted(self.options.layer)}: the network has {counted}.")
+        return None if number is None else number - 1
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What was accepted and changes nothing."""
         if self.options.dropout is None:
@@ -73,6 +88,11 @@ def choose(value: str, choices: Mapping[str, object] | tuple[str, ...], what: st
     return value
 
 
+def is_checkpoint(path: str | None) -> bool:
+    """Whether `--model` names a file of trained weights, whose layers have names, and no model file."""
+    return path is not None and path != "-" and not path.lower().endswith((".toml", ".json"))
+
+
 def load_model(options: NetworkOptions) -> ModelFile:
     """The model file or the example that the options name; an empty one when they name none."""
     if options.model is not None and options.example is not None:
@@ -84,7 +104,7 @@ def load_model(options: NetworkOptions) -> ModelFile:
     if options.model is not None:
         from rnn_calc.files.model_reader import read_model
 
-        return read_model(options.model, allow_nonfinite=options.allow_nonfinite)
+        return read_model(options.model, layer=options.layer, allow_nonfinite=options.allow_nonfinite)
     return ModelFile("")
 
 
@@ -213,16 +233,13 @@ def _structure(
         tied=tied,
         readout_bias=not options.no_readout_bias and model.readout_bias is not False,
     )
-    tried = [
-        structure_of(given._replace(cell=cell, biases=biases), reading, model.weights).settled()
-        for cell, biases in _cells(options, model, reading)
-    ]
+    shapes = {symbol: array.shape for symbol, array in model.weights.items()}
+    known = [given._replace(cell=cell, biases=biases) for cell, biases in _cells(options, model, reading)]
+    tried = [(structure_of(one, reading, shapes) or one).settled() for one in known]
     for structure in tried if len(tried) > 1 else ():
         with contextlib.suppress(DataError):
             prototype = Notation(structure.prototype(), reading)
-            shapes = {symbol: given.shape for symbol, given in model.weights.items()}
-            known = {stored.symbol for stored in prototype.stored}
-            if known >= set(shapes) and solve_sizes(prototype, shapes):
+            if {stored.symbol for stored in prototype.stored} >= set(shapes) and solve_sizes(prototype, shapes):
                 return structure, prototype
     return tried[0], _notation(tried[0].prototype, reading, options)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rnn_calc.core.cells import CELLS, Cell
+from rnn_calc.core.equations import Parameter
 from rnn_calc.core.errors import DataError, did_you_mean, listed, quoted
 
 # The tensors of a whole sequence: input, every state, first and last state, output; first and last cell state.
@@ -86,6 +87,12 @@ class Convention(NamedTuple):
         """How many biases a gate of this cell has here, 1 or 2."""
         layout = self.layout(cell)
         return layout.biases if layout else 1
+
+    def spell(self, parameter: Parameter) -> str:
+        """The name of a parameter that is an array of its own, without the place of its layer."""
+        gate = parameter.gate
+        plain = "" if gate == "h" else gate
+        return self.symbols[parameter.role].format(gate=gate, g=plain, _g=f"_{plain}" if plain else "")
 
     def size(self, name: str) -> str:
         """The name of a size as this convention prints it; d_h^(2) keeps the mark of its layer."""

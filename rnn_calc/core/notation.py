@@ -96,10 +96,7 @@ class Notation:
                 continue
             for parameter in stage.parameters:
                 if self.network.owners[parameter] is stage:
-                    template = self.convention.symbols[parameter.role]
-                    gate = parameter.gate
-                    plain = "" if gate == "h" else gate
-                    symbol = template.format(gate=gate, g=plain, _g=f"_{plain}" if plain else "")
+                    symbol = self.convention.spell(parameter)
                     if isinstance(stage, Layer):
                         symbol = self.placed(symbol, stage)
                     extents = self._extents(parameter, [stage.extents[axis] for axis in parameter.axes], 1)

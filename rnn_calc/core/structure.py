@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from itertools import product
 from typing import NamedTuple
 
 from rnn_calc.core.cells import Cell
 from rnn_calc.core.conventions import Convention
-from rnn_calc.core.errors import DataError
-from rnn_calc.core.network import Network
+from rnn_calc.core.network import MOST_LAYERS, Network
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.sizes import Sizes
 
@@ -60,31 +59,71 @@ class Structure(NamedTuple):
         )
 
 
-_MOST_LAYERS = 64
+def structure_of(given: Structure, convention: Convention, symbols: Collection[str]) -> Structure | None:
+    """What the names of arrays tell of the structure, where `given` leaves it open; None where they are no such names.
+
+    Raises: DataError for a cell that the convention does not have.
+    """
+    around = {role: convention.symbols[role] for role in _AROUND}
+    own = _own_symbols(given.cell, convention)
+    templates = (convention.single, convention.stacked, convention.directed)
+    patterns = [_pattern(template, own) for template in dict.fromkeys(templates)]
+    layers, both = 1, False
+    for symbol in symbols:
+        if symbol in around.values():
+            continue
+        match = next((found for pattern in patterns if (found := pattern.fullmatch(symbol))), None)
+        if match is None:
+            return None
+        groups = match.groupdict()
+        counted = [int(groups[name]) + 1 for name in ("k", "nth") if groups.get(name)]
+        counted += [int(groups["number"])] if groups.get("number") else []
+        layers = max(layers, *counted, 0)
+        both |= any(groups.get(name) for name in ("reverse", "arrow", "direction"))
+    projection = _own_symbols(given.cell, convention, role="projection")
+    read = given._replace(
+        layers=given.layers or layers,
+        bidirectional=both if given.bidirectional is None else given.bidirectional,
+        projected=any(_local(symbol, projection) for symbol in symbols) if given.projected is None else given.projected,
+        embedded=around["embedding"] in symbols if given.embedded is None else given.embedded,
+    )
+    return read if layers <= MOST_LAYERS else None
 
 
-def structure_of(given: Structure, convention: Convention, symbols: Collection[str]) -> Structure:
-    """The smallest structure whose arrays have all of these names; `given`, settled, where none has."""
-    wanted = set(symbols)
-    if wanted:
-        for candidate in _candidates(given, len(wanted)):
-            try:
-                notation = Notation(candidate.prototype(), convention)
-            except DataError:
-                continue
-            if wanted <= {stored.symbol for stored in notation.stored}:
-                return candidate
-    return given.settled()
+_AROUND = ("readout", "readout_bias", "embedding")
 
 
-def _candidates(given: Structure, arrays: int) -> Iterator[Structure]:
-    def choices(said: bool | None) -> tuple[bool, ...]:
-        return (False, True) if said is None else (said,)
+def _local(symbol: str, names: Collection[str]) -> bool:
+    return any(symbol == name or symbol.startswith((f"{name}_l", f"{name}^")) for name in names)
 
-    depths = range(1, min(arrays, _MOST_LAYERS) + 1) if given.layers is None else (given.layers,)
-    for layers in depths:
-        for both, projected, embedded in product(*map(choices, (given.bidirectional, given.projected, given.embedded))):
-            yield given._replace(layers=layers, bidirectional=both, projected=projected, embedded=embedded)
+
+def _own_symbols(cell: Cell, convention: Convention, role: str = "") -> set[str]:
+    """The names of a layer's arrays without the layer's place; only those of one role, if it is given."""
+    layout = convention.layout(cell)
+    if layout:
+        arrays = [joined for joined in layout.arrays if not role or role in joined.roles]
+        return {joined.symbol.format(gate=gate) for joined in arrays for gate in joined.gates}
+    found = set()
+    for projected in (0, 1) if "c" in cell.state else (0,):
+        for parameter in Network(1, 2, cell=cell, biases=2, d_p=projected).parameters:
+            if not role or parameter.role == role:
+                found.add(convention.spell(parameter))
+    return found
+
+
+def _pattern(template: str, symbols: Collection[str]) -> re.Pattern[str]:
+    """The names that a template makes, with groups for the place of the layer."""
+    fields = {
+        "symbol": "(?:" + "|".join(map(re.escape, sorted(symbols, key=len, reverse=True))) + ")",
+        "mark": r"(?:\^\((?P<number>[0-9]{1,4})?(?P<arrow>[→←])?\))?",
+        "k": "(?P<k>[0-9]{1,4})",
+        "nth": "(?:_(?P<nth>[0-9]{1,4}))?",
+        "reverse": "(?P<reverse>_reverse)?",
+        "direction": "(?P<direction>forward|backward)",
+        "layer": "[a-z_]+",
+    }
+    literal = re.split(r"\{(\w+)\}", template)
+    return re.compile("".join(fields[part] if i % 2 else re.escape(part) for i, part in enumerate(literal)))
 
 
 def solve_sizes(notation: Notation, shapes: Mapping[str, tuple[int, ...]]) -> Sizes | None:

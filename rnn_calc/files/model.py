@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,8 +11,18 @@ if TYPE_CHECKING:
     from rnn_calc.files.numbers import Numbers
 
 
+class LazyArray(NamedTuple):
+    """An array in a checkpoint: its shape is known, its values are read when they are needed."""
+
+    shape: tuple[int, ...]
+    read: Callable[[], Array]
+
+
 class ModelFile(NamedTuple):
-    """What a model file says; None or empty where it says nothing. `weights` are under `convention`'s symbols."""
+    """What a model file says; None or empty where it says nothing. `weights` are under `convention`'s symbols.
+
+    `layer` is the one of a stack that `--layer` names beside a checkpoint's module, counted from 1.
+    """
 
     path: str
     label: str = ""
@@ -45,9 +55,10 @@ class ModelFile(NamedTuple):
     h0: Numbers | None = None
     c0: Numbers | None = None
     sequence: Numbers | None = None
-    weights: Mapping[str, Numbers | Array] = MappingProxyType({})
+    weights: Mapping[str, Numbers | Array | LazyArray] = MappingProxyType({})
     embedding: Mapping[str, Numbers] = MappingProxyType({})
     expected: Mapping[str, object] = MappingProxyType({})
+    layer: int | None = None
 
     @property
     def name(self) -> str:

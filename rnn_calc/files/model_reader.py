@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rnn_calc.core.conventions import CONVENTIONS
-from rnn_calc.core.errors import DataError, RnnCalcError, did_you_mean, listed, printable, quoted
+from rnn_calc.core.errors import DataError, RnnCalcError, did_you_mean, printable, quoted
 from rnn_calc.core.sizes import check_size
 from rnn_calc.files.model import EXPECTED, ModelFile
 from rnn_calc.files.numbers import Numbers, numbers
@@ -15,7 +15,7 @@ from rnn_calc.files.source import decode, describe_source, parse_json, read_byte
 
 T = TypeVar("T")
 
-SUFFIXES = (".toml", ".json", ".npz")
+SUFFIXES = (".toml", ".json")
 
 _TEXTS = ("title", "source", "note", "cell", "convention", "activation", "merge", "mode", "init", "inputs", "text")
 _SIZES = {
@@ -24,21 +24,20 @@ _SIZES = {
 }
 _FLAGS = ("batch_first", "bidirectional", "tied", "readout_bias")
 _LISTS = ("h0", "c0", "sequence")
-_NAMES = tuple(name for name in ModelFile._fields if name not in ("path", "label"))
+_NAMES = tuple(name for name in ModelFile._fields if name not in ("path", "label", "layer"))
 
 
-def read_model(path: str, *, allow_nonfinite: bool = False) -> ModelFile:
-    """The model file at `path`, by its suffix; from stdin (`-`) TOML, or JSON where it begins with a brace.
+def read_model(path: str, *, layer: str | None = None, allow_nonfinite: bool = False) -> ModelFile:
+    """The model file or checkpoint at `path`, by its suffix; from stdin (`-`) TOML, or JSON if it begins with a brace.
 
+    `layer` names the recurrent layer of a checkpoint that has several.
     Raises: DataError for anything in it that a model file does not have, naming the entry and the nearest right one.
     """
     suffix = Path(path).suffix.lower()
-    if suffix == ".npz":
-        from rnn_calc.files.arrays import read_npz
-
-        return ModelFile(path, weights=read_npz(path, allow_nonfinite=allow_nonfinite))
     if suffix not in SUFFIXES and path != "-":
-        raise DataError(f"{describe_source(path)} is no model file by its name: it must end in {listed(SUFFIXES)}.")
+        from rnn_calc.files.checkpoints.model import read_checkpoint
+
+        return read_checkpoint(path, layer, allow_nonfinite=allow_nonfinite)
     text = decode(read_bytes(path), path)
     if not text.strip():
         raise DataError(f"{describe_source(path)} is empty; `rnncalc examples cat-sat-here` prints a model file.")

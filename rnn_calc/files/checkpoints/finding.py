@@ -109,6 +109,8 @@ def _as_network(
         return None
     for biases in dict.fromkeys((convention.biases(cell), 0)):
         structure = structure_of(Structure(cell, biases, "concat"), convention, shapes)
+        if structure is None:
+            return None
         try:
             notation = Notation(structure.prototype(), convention)
             if {stored.symbol for stored in notation.stored if stored.part != "readout"} - set(shapes):

@@ -14,7 +14,8 @@ from rnn_calc.core.errors import DataError, TooLargeError, quoted
 from rnn_calc.core.memory import write_bytes
 from rnn_calc.core.weights import Array
 from rnn_calc.files.checkpoints.hdf5_chunks import LARGEST_CHUNK, MOST_INFLATION, read_packed
-from rnn_calc.files.checkpoints.reading import ITEM_SIZES, find_tensor, label, require_room, to_float64
+from rnn_calc.files.checkpoints.hdf5_heaps import require_sound_heaps
+from rnn_calc.files.checkpoints.reading import ITEM_SIZES, find_tensor, label, open_file, require_room, to_float64
 from rnn_calc.files.checkpoints.tensors import TensorInfo
 from rnn_calc.files.source import describe_source
 
@@ -76,6 +77,9 @@ def survey(origin: Origin, wanted: tuple[tuple[str, str], ...]) -> Contents:
     """
     contents = Contents({}, {}, frozenset())
     listing: set[str] = set()
+    stream = open_file(origin.path) if origin.open_stream is None else origin.open_stream()
+    with stream:
+        require_sound_heaps(stream, origin.path)
     with opened(origin) as file:
         pending = [("", file)]
         # A group that holds itself would be walked without end.

@@ -13,7 +13,7 @@ from rnn_calc.core.errors import DataError, TooLargeError, quoted
 from rnn_calc.core.memory import require_memory, write_bytes
 from rnn_calc.core.weights import Array
 from rnn_calc.files.checkpoints.onnx_nodes import RECURRENT, describe_node
-from rnn_calc.files.checkpoints.onnx_tensors import header, values
+from rnn_calc.files.checkpoints.onnx_tensors import as_text, header, values
 from rnn_calc.files.checkpoints.reading import file_size, find_tensor, open_file
 from rnn_calc.files.checkpoints.tensors import Checkpoint, LayerConfig
 from rnn_calc.files.source import describe_source, open_error
@@ -50,19 +50,14 @@ def open_onnx(path: str) -> Checkpoint:
     TooLargeError beyond `LARGEST_MODEL` bytes.
     """
     model = _load(path)
-    try:
-        found = _walk(model, path)
-        tensors = {name: header(tensor, name, path) for name, tensor in found.tensors.items()}
-        metadata = _metadata(model)
-    except UnicodeDecodeError:
-        # Protobuf decodes a text when it is looked at.
-        raise DataError(f"{describe_source(path)} is no ONNX model: a name in it is not UTF-8 text.") from None
+    found = _walk(model, path)
+    tensors = {name: header(tensor, name, path) for name, tensor in found.tensors.items()}
 
     def read(name: str) -> Array:
         info = find_tensor(tensors, name, path)
         return values(found.tensors[name], info, name, path)
 
-    return Checkpoint(path, "onnx", tensors, read, tuple(found.layers), metadata)
+    return Checkpoint(path, "onnx", tensors, read, tuple(found.layers), _metadata(model))
 
 
 def _library(path: str) -> ModuleType:
@@ -106,7 +101,7 @@ def _load(path: str) -> onnx.ModelProto:
 def _metadata(model: onnx.ModelProto) -> dict[str, str]:
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     opset = opsets.get("", opsets.get("ai.onnx"))
-    producer = f"{model.producer_name} {model.producer_version}".strip()
+    producer = f"{as_text(model.producer_name)} {as_text(model.producer_version)}".strip()
     known = {"producer": producer, "ir_version": str(model.ir_version), "opset": "" if opset is None else str(opset)}
     return {name: value for name, value in known.items() if value}
 
@@ -133,7 +128,7 @@ def _walk(model: onnx.ModelProto, path: str) -> _Found:
             visible[name] = given
         inner = []
         for number, node in enumerate(at.graph.node):
-            prefix = at.prefix + (node.name or f"node_{number}")
+            prefix = at.prefix + (as_text(node.name) or f"node_{number}")
             # Names of nodes may repeat: the specification asks for nothing else.
             prefix = f"{prefix}_{number}" if prefix in prefixes else prefix
             if node.op_type in RECURRENT and node.domain in ("", "ai.onnx"):
@@ -147,17 +142,17 @@ def _walk(model: onnx.ModelProto, path: str) -> _Found:
 def _inner_graphs(node: onnx.NodeProto) -> Iterator[tuple[str, onnx.GraphProto]]:
     for attribute in node.attribute:
         if attribute.HasField("g"):
-            yield attribute.name, attribute.g
+            yield as_text(attribute.name), attribute.g
         for number, graph in enumerate(attribute.graphs):
-            yield f"{attribute.name}_{number}", graph
+            yield f"{as_text(attribute.name)}_{number}", graph
 
 
 def _own_tensors(graph: onnx.GraphProto) -> Iterator[tuple[str, onnx.TensorProto]]:
     """The initializers of a graph, and what its Constant nodes hold; sparse tensors are no weights of a layer."""
     for tensor in graph.initializer:
-        yield tensor.name, tensor
+        yield as_text(tensor.name), tensor
     for node in graph.node:
         if node.op_type == "Constant" and node.domain in ("", "ai.onnx") and len(node.output) == 1:
             for attribute in node.attribute:
                 if attribute.name == "value" and attribute.HasField("t"):
-                    yield node.output[0], attribute.t
+                    yield as_text(node.output[0]), attribute.t

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rnn_calc.core.errors import DataError, quoted
+from rnn_calc.files.checkpoints.onnx_tensors import as_text
 from rnn_calc.files.checkpoints.reading import label
 from rnn_calc.files.checkpoints.tensors import LayerConfig
 
@@ -37,7 +38,7 @@ def describe_node(node: onnx.NodeProto, prefix: str, visible: Mapping[str, str],
     hidden = attributes["hidden_size"].i if "hidden_size" in attributes else None
     if hidden is not None and hidden < 1:
         raise DataError(f"{label(prefix, path)} has hidden_size {hidden}; a positive number was expected.")
-    roles = dict(zip(RECURRENT[node.op_type], node.input, strict=False))
+    roles = dict(zip(RECURRENT[node.op_type], map(as_text, node.input), strict=False))
     activations = _activations(node.op_type, attributes)
     notes = [
         *_activation_notes(node.op_type, attributes, activations, 2 if direction == "bidirectional" else 1),
@@ -60,7 +61,7 @@ def describe_node(node: onnx.NodeProto, prefix: str, visible: Mapping[str, str],
 
 
 def _text(attributes: Mapping[str, onnx.AttributeProto], name: str, default: str) -> str:
-    return attributes[name].s.decode("utf-8", "backslashreplace") if name in attributes else default
+    return as_text(attributes[name].s) if name in attributes else default
 
 
 def _number(attributes: Mapping[str, onnx.AttributeProto], name: str) -> int:
@@ -70,7 +71,7 @@ def _number(attributes: Mapping[str, onnx.AttributeProto], name: str) -> int:
 def _activations(kind: str, attributes: Mapping[str, onnx.AttributeProto]) -> Sequence[str]:
     """The activations of all directions in lower case: their names have no case. The defaults where one is missing."""
     given = attributes["activations"].strings if "activations" in attributes else []
-    words = [word.decode("utf-8", "backslashreplace").lower() for word in given]
+    words = [as_text(word).lower() for word in given]
     return words if len(words) >= len(_DEFAULTS[kind]) else _DEFAULTS[kind]
 
 

@@ -45,6 +45,11 @@ _FIELDS = {
 _EXTERNAL = 1
 
 
+def as_text(value: str | bytes) -> str:
+    """A text of a message: protobuf hands out its bytes when they are not UTF-8, whatever its type says."""
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+
+
 def header(tensor: onnx.TensorProto, name: str, path: str) -> TensorInfo:
     """Shape and type of a tensor.
 
@@ -124,7 +129,7 @@ def _external(tensor: onnx.TensorProto, size: int, path: str, what: str) -> NDAr
 
 def _place(tensor: onnx.TensorProto, size: int, what: str) -> tuple[str, int]:
     """The file that holds the `size` bytes of a tensor, as the model names it, and where they begin in it."""
-    entries = [(entry.key, entry.value) for entry in tensor.external_data]
+    entries = [(as_text(entry.key), as_text(entry.value)) for entry in tensor.external_data]
     table = dict(entries)
     if len(table) != len(entries):
         raise DataError(f"{what} says twice where its values are.")
