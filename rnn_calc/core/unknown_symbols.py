@@ -116,7 +116,8 @@ def _other_structure(notation: Notation, symbol: str) -> str:
             continue
         if _pattern(symbol) in map(_pattern, names):
             longer = [name for name in own if name.startswith(symbol)]
-            hint = f" It has {' and '.join(longer[:2])}." if longer else did_you_mean(symbol, own)
+            nearest = "" if "adds one" in instead else did_you_mean(symbol, own)
+            hint = f" It has {' and '.join(longer[:2])}." if longer else nearest
             return f"There is no tensor {quoted(symbol)} here: the network {instead}.{hint}"
     return ""
 

@@ -26,7 +26,7 @@ def written_networks(draw: st.DrawFn, largest: int = 9) -> tuple[Network, Conven
         d_h,
         draw(st.integers(0, largest)),
         cell,
-        biases=draw(st.sampled_from((0, convention.biases(cell)))),
+        biases=draw(st.sampled_from((0, convention.biases(cell)) if convention.is_framework else (0, 1, 2))),
         layers=layers,
         bidirectional=bidirectional,
         merge=draw(st.sampled_from(MERGES)) if bidirectional else "concat",

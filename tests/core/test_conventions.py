@@ -4,113 +4,58 @@ import re
 
 import pytest
 
-from rnn_calc.core.cells import CELLS, Cell
-from rnn_calc.core.conventions import CONVENTIONS, Convention, as_convention, shape_of, write_shape
+from rnn_calc.core.cells import CELLS
+from rnn_calc.core.conventions import CONVENTIONS, Convention, as_convention
 from rnn_calc.core.counts import count_parameters
-from rnn_calc.core.equations import Apply, Hadamard, Parameter, Vector, operands, walk
 from rnn_calc.core.errors import DataError
 from rnn_calc.core.network import Network
 from rnn_calc.core.shapes import shapes
 
-H = Vector("h", "d_h")
-H_PREV = Vector("h", "d_h", previous=True)
-
 every_convention = pytest.mark.parametrize("convention", CONVENTIONS.values(), ids=CONVENTIONS)
-every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+TEXTBOOKS = [convention for convention in CONVENTIONS.values() if not convention.is_framework]
+FRAMEWORKS = [convention for convention in CONVENTIONS.values() if convention.is_framework]
 
+# What each library ships, by its own documentation.
+SHIPPED = {
+    "pytorch": {"rnn": "nn.RNN", "lstm": "nn.LSTM", "gru": "nn.GRU"},
+    "keras": {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU", "gru-reset-before": "GRU"},
+    "onnx": {"rnn": "RNN", "lstm": "LSTM", "lstm-peephole": "LSTM", "gru": "GRU", "gru-reset-before": "GRU"},
+    "flax": {"rnn": "SimpleCell", "lstm": "LSTMCell", "gru": "GRUCell"},
+    "equinox": {"lstm": "LSTMCell", "gru": "GRUCell"},
+}
 
-@every_cell
-@every_convention
-def test_no_two_parameters_share_a_symbol(convention: Convention, cell: Cell) -> None:
-    parameters = Network(4, 3, 2, cell=cell, biases=convention.biases).parameters
-    symbols = [convention.symbol(parameter) for parameter in parameters]
-    assert len(set(symbols)) == len(symbols)
-
-
-@every_convention
-def test_no_two_sizes_share_a_name(convention: Convention) -> None:
-    assert len({convention.size(axis) for axis in ("d_in", "d_h", "d_out", "T", "B")}) == 5
-
-
-@every_cell
-@every_convention
-def test_only_row_conventions_store_a_matrix_the_other_way_round(convention: Convention, cell: Cell) -> None:
-    for parameter in Network(4, 3, 2, cell=cell, biases=convention.biases).parameters:
-        stored = convention.stored_axes(parameter)
-        if parameter.is_matrix:
-            assert stored == (parameter.axes[::-1] if convention.row_vectors else parameter.axes)
-        else:
-            assert stored == ((*parameter.axes, "1") if convention.column_matrices else parameter.axes)
-
-
-# As the documentation of each textbook or framework prints it.
-FORMULAS = {
-    "xh": ("W_xh x_t + W_hh h_{t-1} + b_h", "W_hy h_t + b_y"),
-    "hx": ("W_hx x_t + W_hh h_{t-1} + b_h", "W_ho h_t + b_v"),
-    "wx": ("W_x x_t + W_h h_{t-1} + b", "W_y h_t + b_y"),
-    "row": ("x_t W_xh + h_{t-1} W_hh + b_h", "h_t W_hy + b_y"),
-    "pytorch": (
-        "weight_ih_l0 x_t + weight_hh_l0 h_{t-1} + bias_ih_l0 + bias_hh_l0",
-        "linear.weight h_t + linear.bias",
-    ),
-    "keras": ("x_t kernel + h_{t-1} recurrent_kernel + bias", "h_t dense.kernel + dense.bias"),
+# The gates of each library's joined arrays, in its own letters and its own order.
+GATES = {
+    ("pytorch", "lstm"): "ifgo",
+    ("pytorch", "gru"): "rzn",
+    ("keras", "lstm"): "ifco",
+    ("keras", "gru"): "zrh",
+    ("onnx", "lstm"): "iofc",
+    ("onnx", "gru"): "zrh",
+    ("equinox", "lstm"): "ifgo",
+    ("equinox", "gru"): "rzn",
 }
 
 
 @every_convention
-def test_the_equations_are_written_as_the_convention_prints_them(convention: Convention) -> None:
-    z, h, y = Network(4, 3, 2, biases=convention.biases).equations
-    assert (convention.write(z.expression), convention.write(y.expression)) == FORMULAS[convention.name]
-    assert convention.write(h.expression) == "tanh(z_t)"
+def test_no_two_sizes_share_a_name(convention: Convention) -> None:
+    names = ("d_in", "d_h", "d_out", "d_p", "V", "T", "B")
+    assert len(set(map(convention.size, names))) == len(names)
 
 
-@every_cell
 @every_convention
-def test_a_formula_names_every_parameter_it_uses(convention: Convention, cell: Cell) -> None:
-    for equation in Network(4, 3, 2, cell=cell, biases=convention.biases).equations:
-        written = convention.write(equation.expression)
-        for node in walk(equation.expression):
-            if isinstance(node, Parameter):
-                assert convention.symbol(node) in written
-            assert not operands(node) or convention.write(node) in written
-
-
-def test_a_step_is_written_by_its_number() -> None:
-    xh = CONVENTIONS["xh"]
-    z = Network(4, 3).equations[0].expression
-    assert xh.write(z, 3) == "W_xh x_3 + W_hh h_2 + b_h"
-    assert (xh.vector(H), xh.vector(H_PREV), xh.vector(H_PREV, 1)) == ("h_t", "h_{t-1}", "h_0")
-
-
-def test_the_identity_is_not_written_and_a_product_entry_by_entry_has_its_sign() -> None:
-    xh = CONVENTIONS["xh"]
-    assert xh.write(Apply("identity", H)) == "h_t"
-    assert xh.write(Hadamard(H, H_PREV)) == "h_t ⊙ h_{t-1}"
-
-
-@pytest.mark.torch
-def test_the_pytorch_convention_has_the_names_and_shapes_of_torch() -> None:
-    torch = pytest.importorskip("torch")
-    convention, network = CONVENTIONS["pytorch"], Network(4, 3, biases=2)
-    ours = {convention.symbol(p): shape_of(convention.stored_axes(p), network.sizes) for p in network.parameters}
-    theirs = {name: tuple(p.shape) for name, p in torch.nn.RNN(4, 3).named_parameters()}
-    assert ours == theirs
-    assert not torch.nn.RNN(4, 3).batch_first
-    assert not convention.batch_first
+def test_the_width_of_a_layer_keeps_its_mark(convention: Convention) -> None:
+    assert convention.size("d_h^(2)") == f"{convention.size('d_h')}^(2)"
 
 
 @every_convention
 def test_the_tensors_of_a_sequence_have_different_names(convention: Convention) -> None:
-    names = list(convention.sequences.values())
-    assert len(set(names)) == len(names) == 5
-
-
-@pytest.mark.parametrize(
-    ("shape", "column", "written"),
-    [((3,), False, "(3,)"), ((3, 4), False, "(3, 4)"), ((3, 1), True, "(3×1)"), ((), False, "()")],
-)
-def test_a_shape_is_written_as_it_is_read_aloud(shape: tuple[int, ...], column: bool, written: str) -> None:
-    assert write_shape(shape, column_matrices=column) == written
+    names = [convention.sequences[key] for key in ("x", "h", "h_0", "h_T", "y")]
+    assert len(set(names)) == len(names)
+    # The states of an LSTM have a name each, or lie in a pair whose order is said.
+    for end in ("0", "T"):
+        same = convention.sequences[f"h_{end}"] == convention.sequences[f"c_{end}"]
+        assert same == bool(convention.sequences.get("states"))
 
 
 @every_convention
@@ -119,21 +64,75 @@ def test_every_convention_says_whose_it_is(convention: Convention) -> None:
     assert CONVENTIONS[convention.name] is convention
 
 
-@every_convention
+@pytest.mark.parametrize("convention", FRAMEWORKS, ids=lambda c: c.name)
+def test_a_framework_has_the_cells_that_it_ships(convention: Convention) -> None:
+    found = {name: layout.called for name, layout in convention.cells.items()}
+    assert found == SHIPPED[convention.name]
+
+
+@pytest.mark.parametrize("convention", FRAMEWORKS, ids=lambda c: c.name)
+def test_a_cell_that_a_framework_lacks_is_refused_with_those_it_has(convention: Convention) -> None:
+    for cell in CELLS.values():
+        if cell.name not in SHIPPED[convention.name]:
+            with pytest.raises(DataError) as caught:
+                convention.layout(cell)
+            message = str(caught.value)
+            assert message.startswith(f"{convention.name} has no {cell.name}: it ships ")
+            assert all(name in message for name in SHIPPED[convention.name])
+            assert message.endswith("--convention xh.")
+
+
+@pytest.mark.parametrize("convention", TEXTBOOKS, ids=lambda c: c.name)
+def test_a_textbook_writes_every_cell_with_one_bias_a_gate(convention: Convention) -> None:
+    for cell in CELLS.values():
+        assert convention.layout(cell) is None
+        assert convention.biases(cell) == 1
+
+
+@pytest.mark.parametrize(("name", "cell"), GATES)
+def test_gates_are_joined_in_the_order_of_the_documentation(name: str, cell: str) -> None:
+    convention = CONVENTIONS[name]
+    network = Network(4, 3, cell=CELLS[cell], biases=convention.biases(CELLS[cell]))
+    orders = {"".join(stored.gates) for stored in shapes(network, convention).notation.stored if stored.gates}
+    assert orders == {GATES[name, cell]}
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "biases"),
+    [
+        ("pytorch", "lstm", 2),
+        ("pytorch", "gru", 2),
+        ("keras", "lstm", 1),
+        ("keras", "gru", 2),
+        ("keras", "gru-reset-before", 1),
+        ("onnx", "rnn", 2),
+        ("flax", "lstm", 1),
+        ("equinox", "gru", 1),
+    ],
+)
+def test_a_gate_has_the_biases_of_the_documentation(name: str, cell: str, biases: int) -> None:
+    assert CONVENTIONS[name].biases(CELLS[cell]) == biases
+
+
+# keras.io and the tutorials print these totals.
+@pytest.mark.parametrize(
+    ("cell", "d_in", "d_h", "total"), [("lstm", 64, 128, 98816), ("gru", 64, 256, 247296), ("rnn", 256, 128, 49280)]
+)
+def test_the_counts_that_keras_prints_hold(cell: str, d_in: int, d_h: int, total: int) -> None:
+    keras = CONVENTIONS["keras"]
+    network = Network(d_in, d_h, cell=CELLS[cell], biases=keras.biases(CELLS[cell]))
+    assert sum(row.count or 0 for row in shapes(network, keras).parameters) == total
+
+
+@pytest.mark.parametrize("convention", TEXTBOOKS + FRAMEWORKS, ids=lambda c: c.name)
 def test_a_convention_can_be_given_by_its_name(convention: Convention) -> None:
-    network = Network(4, 3, 2, biases=convention.biases)
+    network = Network(4, 3, 2, cell=CELLS["gru"], biases=convention.biases(CELLS["gru"]))
     assert as_convention(convention) is as_convention(convention.name) is convention
-    assert count_parameters(network, convention.name) == count_parameters(network, convention)
-    assert shapes(network, convention.name, steps=3) == shapes(network, convention, steps=3)
+    assert count_parameters(network, convention.name).total == count_parameters(network, convention).total
+    assert shapes(network, convention.name, steps=3).rows == shapes(network, convention, steps=3).rows
 
 
 def test_an_unknown_convention_is_answered_with_the_nearest() -> None:
     for report in (shapes, count_parameters):
         with pytest.raises(DataError, match=r"no convention 'pytroch'; it must be xh, .*\. Did you mean pytorch\?"):
             report(Network(4, 3), "pytroch")
-
-
-@pytest.mark.parametrize("name", [name for name, entry in CONVENTIONS.items() if entry.biases == 1])
-def test_a_second_bias_has_no_name_where_gates_have_one(name: str) -> None:
-    with pytest.raises(DataError, match="no name for b_hh; take a network with biases=1,"):
-        count_parameters(Network(2, 3, biases=2), CONVENTIONS[name])
