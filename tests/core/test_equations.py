@@ -11,15 +11,18 @@ from rnn_calc.core.equations import (
     Apply,
     Equation,
     Hadamard,
+    Lookup,
     Parameter,
     Product,
+    Quotient,
+    RecurrentAffine,
     Sum,
     Vector,
-    affine_terms,
     axis_of,
     operands,
     parameters,
     resolve,
+    rewrite,
     walk,
 )
 from rnn_calc.core.network import Network
@@ -57,9 +60,36 @@ def test_a_resolved_network_holds_no_phi_and_no_affine(cell: Cell, activation: s
     [(0, ["W_xi", "W_hi"]), (1, ["W_xi", "W_hi", "b_i"]), (2, ["W_xi", "W_hi", "b_i", "b_hi"])],
 )
 def test_a_gate_has_the_biases_it_is_given(biases: int, names: list[str]) -> None:
-    found = parameters([Equation("i", affine_terms("i", "d_h", biases), "gate", "")])
+    found = parameters([Equation("i", resolve(Affine("i"), activation="tanh", biases=biases), "gate", "")])
     assert [parameter.name for parameter in found] == names
     assert {parameter.gate for parameter in found} == {"i"}
+
+
+def test_a_recurrent_part_that_stands_apart_has_one_bias_of_its_own_or_none() -> None:
+    apart = Affine("n", None) + Hadamard(Vector("r", "d_h"), RecurrentAffine("n"))
+    for biases, names in ((0, ["W_xn", "W_hn"]), (1, ["W_xn", "b_n", "W_hn", "b_hn"])):
+        found = resolve(apart, activation="tanh", biases=biases)
+        assert [p.name for p in parameters([Equation("n", found, "gate", "")])] == names
+    assert resolve(apart, activation="tanh", biases=2) == resolve(apart, activation="tanh", biases=1)
+
+
+def test_a_projected_state_is_as_wide_as_its_projection() -> None:
+    assert resolve(H_PREV, activation="tanh", biases=1, h_axis="d_p") == Vector("h", "d_p", previous=True)
+
+
+def test_rewriting_keeps_what_is_not_changed_and_flattens_sums() -> None:
+    expression = Apply("tanh", Product(W, INPUT) + Quotient(U, H_PREV) + Hadamard(U, H_PREV))
+    assert rewrite(expression, lambda node: node) == expression
+    wider = rewrite(expression, lambda node: U + U if node == U else node)
+    assert isinstance(wider, Apply)
+    assert U not in operands(wider.argument)
+    assert rewrite(Sum((U, H_PREV)), lambda node: INPUT + INPUT if node == H_PREV else node) == Sum((U, INPUT, INPUT))
+
+
+def test_a_lookup_gives_a_row_of_its_table() -> None:
+    table = Parameter("E", "embedding", ("V", "d_in"))
+    assert axis_of(Lookup(table, Vector("token", "1"))) == "d_in"
+    assert parameters([Equation("x", Lookup(table, Vector("token", "1")), "input", "")]) == (table,)
 
 
 def test_a_sum_of_sums_is_one_sum() -> None:
