@@ -22,6 +22,9 @@ CASES = [
     ("shapes", "--convention", "pytorch", "--mode", "seq2seq", "--steps", "3"),
     ("params",),
     ("params", "--convention", "keras", "--d-h", "1000000000"),
+    ("cost",),
+    ("cost", "--cell", "lstm", "--layers", "2", "--lengths", "7,3,1", "--count", "all"),
+    ("cost", "--cell", "gru", "--convention", "keras", "--vocab", "9", "--truncate", "5", "--optimizer", "adam"),
     ("trace",),
     ("trace", "--example", "cat-sat-here", "--explain"),
     ("trace", "--convention", "pytorch", "--d-h", "20", "--steps", "40"),
@@ -65,6 +68,11 @@ def test_json_is_one_object_with_its_schema_and_command(args: tuple[str, ...]) -
 CONTRACT = {
     "shapes": ({"rows", "checks"}, "rows", {"symbol", "kind", "shape", "axes", "count", "role"}),
     "params": ({"rows", "total", "formula"}, "rows", {"symbol", "shape", "formula", "count"}),
+    "cost": (
+        {"passes", "total", "rows", "parts", "gates", "operations", "real_steps", "count", "memory"},
+        "rows",
+        {"part", "gate", "operation", "formula", "forward_multiply_adds", "forward_flops", "backward_flops"},
+    ),
     "trace": ({"steps", "h0"}, "steps", {"t", "x", "h", "y", "terms"}),
     "gradient-decay": (
         {"lags", "spectral_radius", "spectral_norm", "rate_per_step", "verdict"},
