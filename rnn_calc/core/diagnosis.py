@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import permutations
 from typing import NamedTuple
 
-from rnn_calc.core.errors import UsageError
+from rnn_calc.core.errors import UsageError, listed
 from rnn_calc.core.notation import Notation, Stored, write_axes, write_shape
 from rnn_calc.core.shapes import ShapeReport
 from rnn_calc.core.tensors import Tensor
@@ -88,7 +88,7 @@ def _stored_so(report: ShapeReport, tensor: Tensor, got: tuple[int, ...]) -> str
             others.append(notation.convention.name + order)
     if not others:
         return ""
-    return f"; stored your way in {' and '.join(others) if len(others) < 3 else ', '.join(others)}"
+    return f"; stored your way in {listed(others).replace(' or ', ' and ')}"
 
 
 def _reordered(report: ShapeReport, tensor: Tensor, got: tuple[int, ...]) -> str:

@@ -250,7 +250,7 @@ def _vectors(notation: Notation, stage: Stage, mode: Mode) -> Iterator[Tensor]:
         yield tensor(equation.vector, equation.kind, role)
 
 
-_SIGNS: dict[type[Expression], str] = {Product: " · ", Hadamard: " ⊙ ", Quotient: " / ", Lookup: "[ ]"}
+_SIGNS: dict[type[Expression], str] = {Product: " · ", Hadamard: " ⊙ ", Quotient: " / ", Lookup: " at "}
 _MERGE_SIGNS = {"concat": " ; ", "product": " ⊙ "}
 
 

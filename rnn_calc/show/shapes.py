@@ -25,6 +25,8 @@ _MODES = {
     "seq2seq": "seq2seq: the encoder reads everything first, then the decoder writes, as in translation",
 }
 
+_BOTH_ENDS = "; it reads the forward state at t = T and the backward one at t = 1"
+
 
 def shapes_view(
     report: ShapeReport, diagnoses: tuple[Diagnosis, ...], expectations: tuple[Expectation, ...], heading: Text
@@ -46,7 +48,7 @@ def _document(
     if plain:
         blocks.append(_equations(report.equations))
     if note := report.network.cell.note:
-        blocks.append(Text((f"{note}.",), "muted"))
+        blocks.append(Text((f"{report.network.cell.name}: {note}.",), "muted"))
     if diagnoses:
         blocks.append(_diagnosis_table(diagnoses))
     if plain:
@@ -55,11 +57,12 @@ def _document(
         for title, parts, remark in _groups(report):
             blocks.append(_equations([e for part in parts for e in part.equations], title))
             blocks += [Text((remark,), "muted")] if remark else []
-            blocks += _part_tables(report, parts, f"{title.partition(',')[0]} · ")
+            blocks += _part_tables(report, parts, title.partition(",")[0])
     if report.sequence:
         blocks += _sequence_blocks(report)
     if report.sequence or report.unrolled or report.mode != "many-to-many":
-        blocks.append(Text((_MODES[report.mode],), "muted"))
+        ends = report.mode == "many-to-one" and report.network.bidirectional
+        blocks.append(Text((_MODES[report.mode] + (_BOTH_ENDS if ends else ""),), "muted"))
     if report.unrolled:
         blocks.append(Figure("The network unrolled", partial(draw_unrolled, report)))
     if expectations:
@@ -82,7 +85,7 @@ def _groups(report: ShapeReport) -> Iterator[tuple[str, list[PartShapes], str]]:
         if report.network.bidirectional:
             remark = "The backward direction has the gates and checks of the forward one, with parameters of its own. "
         if len(run) > 1:
-            title = f"Layers {run[0]} to {run[-1]}, all alike"
+            title = f"Layers {run[0]} {'to' if len(run) > 2 else 'and'} {run[-1]}, all alike"
             remark += f"Written for layer {run[0]}; the others have the same shapes under their own numbers."
         yield title, parts, remark.rstrip()
     yield from ((part.name.capitalize(), [part], "") for part in report.parts if part.name == "readout")
@@ -95,15 +98,11 @@ def _part_tables(report: ShapeReport, parts: Iterable[PartShapes], title: str) -
     checks = [check for part in parts if part.direction != "backward" for check in part.checks]
     parameters = [parameter for part in parts for parameter in part.parameters]
     tables: list[Block] = [
-        _tensor_table(_titled(title, "One step: input, states, output"), report, vectors),
-        _tensor_table(_titled(title, "Parameters: the same at every step"), report, parameters),
-        _check_table(_titled(title, "Dimension check"), report, checks),
+        _tensor_table(f"{title}: one step" if title else "One step: input, states, output", report, vectors),
+        _tensor_table(f"{title}: parameters" if title else "Parameters: the same at every step", report, parameters),
+        _check_table(f"{title}: dimension check" if title else "Dimension check", report, checks),
     ]
     return [table for table in tables if isinstance(table, Table) and table.rows]
-
-
-def _titled(title: str, text: str) -> str:
-    return f"{title}{text[0].lower()}{text[1:]}" if title else text
 
 
 def _sequence_blocks(report: ShapeReport) -> list[Block]:
@@ -218,8 +217,7 @@ def _place(report: ShapeReport, tensor: Tensor) -> dict[str, int | str | None]:
 
 
 def _csv(report: ShapeReport) -> Iterator[tuple[object, ...]]:
-    places = report.rows[0] and list(_place(report, report.rows[0]))
-    yield ("symbol", "kind", "shape", "axes", "count", "role", *places)
+    yield ("symbol", "kind", "shape", "axes", "count", "role", *_place(report, report.rows[0]))
     for tensor in report.rows:
         yield (
             tensor.symbol,

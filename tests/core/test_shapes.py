@@ -87,7 +87,7 @@ def fits(check: DimensionCheck, *, rows: bool) -> bool:
             return inner == vector[0] and check.result == (out, *vector[1:])
         case ";":
             return check.result[0] == sum(shape[0] for shape in check.operands)
-        case "[ ]":
+        case "at":
             table, index = check.operands
             return index == () and check.result[0] == table[1]
         case _:
