@@ -71,6 +71,18 @@ class Tape:
         self.forward["element-wise"] += (others if products else others - 1) * terms[0].width
         return self.make(terms[0].shape, "sum", *terms)
 
+    def join(self, how: str, forward: Value, backward: Value) -> Value:
+        """Two directions made one: [f; b], f + b, (f + b) / 2 or f ⊙ b."""
+        if how == "concat":
+            return self.make((forward.width + backward.width,), "join", forward, backward)
+        if how == "product":
+            return forward * backward
+        summed = self.add(forward, backward)
+        if how == "sum":
+            return summed
+        self.forward["element-wise"] += summed.width
+        return self.make(summed.shape, "half", summed)
+
     def apply(self, value: Value) -> Value:
         self.forward["activations"] += value.width
         return self.make(value.shape, "function", value)
@@ -110,7 +122,7 @@ class Tape:
                 self.weights[name] += times * value.width
                 continue
             name = "activations" if value.made == "function" else "element-wise"
-            self.vectors[name] += value.width * (value.made in ("function", "times", "over"))
+            self.vectors[name] += value.width * (value.made in ("function", "times", "over", "half"))
             parent.direct += 1
 
 
@@ -239,19 +251,25 @@ def count_run(
     biases: int = 1,
     cut: int = 0,
     embedded: bool = False,
+    merge: str = "",
 ) -> Tape:
-    """The counts of a stack in one direction over sequences of these lengths, forward and backward."""
+    """The counts of a stack over sequences of these lengths, forward and backward; with `merge`, in two directions."""
     t, recipe = Tape(), RECIPES[cell]
-    layers = [
-        layer_weights(t, recipe, below, d_h, biases) for below, d_h in zip([d_in, *widths[:-1]], widths, strict=True)
-    ]
-    readout = (t.parameter(d_out, widths[-1]), t.parameter(d_out)) if d_out else None
+    both = 2 if merge == "concat" else 1
+    inner = zip([d_in, *(both * width for width in widths[:-1])], widths, strict=True)
+    layers = [[layer_weights(t, recipe, below, d_h, biases) for _ in range(2 if merge else 1)] for below, d_h in inner]
+    readout = (t.parameter(d_out, both * widths[-1]), t.parameter(d_out)) if d_out else None
     losses, inputs = [], []
     for length in lengths:
         values = [t.data(d_in, trained=embedded) for _ in range(length)]
         inputs += values if embedded else []
-        for w, d_h in zip(layers, widths, strict=True):
-            values = run_layer(t, recipe, w, values, d_h, cut)
+        for directions, d_h in zip(layers, widths, strict=True):
+            states = [run_layer(t, recipe, directions[0], values, d_h, cut)]
+            if merge:
+                backward = run_layer(t, recipe, directions[1], values[::-1], d_h, cut)
+                values = [t.join(merge, *pair) for pair in zip(*states, backward[::-1], strict=True)]
+            else:
+                (values,) = states
         if readout:
             values = [t.add(readout[0] @ h, readout[1]) for h in values]
         losses += values

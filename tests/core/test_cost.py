@@ -155,8 +155,9 @@ def test_the_oracle_knows_every_cell() -> None:
     biases=st.integers(0, 2),
     cut=st.integers(0, 4),
     embedded=st.booleans(),
+    merge=st.sampled_from(["", "", *MERGES]),
 )
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=40)
 def test_counts_are_those_of_a_run_counted_operation_by_operation(
     name: str,
     lengths: list[int],
@@ -166,17 +167,27 @@ def test_counts_are_those_of_a_run_counted_operation_by_operation(
     biases: int,
     cut: int,
     embedded: bool,
+    merge: str,
 ) -> None:
     network = Network(
-        d_in, tuple(widths), d_out, cell=CELLS[name], biases=biases, vocab=5 if embedded else 0, layers=len(widths)
+        d_in,
+        tuple(widths),
+        d_out,
+        cell=CELLS[name],
+        biases=biases,
+        vocab=5 if embedded else 0,
+        bidirectional=bool(merge),
+        merge=merge or "concat",
     )
     report = count_cost(network, run=make_run(lengths=lengths, truncate=cut or None), count=["all"])
-    tape = count_run(name, lengths, widths, d_in, d_out, biases=biases, cut=cut, embedded=embedded)
+    tape = count_run(name, lengths, widths, d_in, d_out, biases=biases, cut=cut, embedded=embedded, merge=merge)
     for purpose in PURPOSES:
         assert amounts(report, purpose) == +getattr(tape, purpose), purpose
 
 
-@pytest.mark.parametrize(("merge", "forward", "backward"), [("concat", 0, 0), ("sum", 1, 0), ("average", 2, 1)])
+@pytest.mark.parametrize(
+    ("merge", "forward", "backward"), [("concat", 0, 0), ("sum", 1, 0), ("average", 2, 1), ("product", 1, 2)]
+)
 def test_joining_two_directions_costs_what_its_formula_has(merge: str, forward: int, backward: int) -> None:
     report = count_cost(Network(4, 3, 2, bidirectional=True, merge=merge), run=make_run(10), count=["all"])
     joined = next(row for row in report.by_part if row.part.endswith("merge"))
