@@ -49,11 +49,8 @@ class _Place(NamedTuple):
     def inside(self, stored: str, name: str) -> _Place:
         if self.depth > _DEEPEST:
             raise DataError(f"The Keras configuration has layers nested deeper than {_DEEPEST}.")
-        joined = (self.stored, stored), (self.name, name)
-        return self._replace(
-            **dict(zip(("stored", "name"), ("/".join(filter(None, parts)) for parts in joined), strict=True)),
-            depth=self.depth + 1,
-        )
+        stored, name = f"{self.stored}/{stored}".lstrip("/"), f"{self.name}/{name}".strip("/")
+        return self._replace(stored=stored, name=name, depth=self.depth + 1)
 
 
 def read_config(document: object) -> Configured:

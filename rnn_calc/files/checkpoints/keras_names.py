@@ -57,9 +57,9 @@ def matched(layers: Iterable[LayerConfig], tensors: Iterable[str]) -> tuple[Laye
     found = []
     for layer in layers:
         same = by_last.get(layer.prefix.rpartition("/")[2], [])
-        prefix = layer.prefix if layer.prefix in same else _nearest(layer.prefix, same)
-        if prefix:
-            found.append(layer._replace(prefix=prefix))
+        at = layer.prefix if layer.prefix in same else _nearest(layer.prefix, same)
+        if at:
+            found.append(layer._replace(prefix=at))
     return tuple(found)
 
 
