@@ -23,7 +23,7 @@ from rnn_calc.core.weights import Array, Weights
 
 # Products over all steps are made in slabs of exactly this many rows (the last one padded), because BLAS may round a
 # row differently in a product of another height. So a sequence that is cut and resumed gives the same bits.
-SLAB = 128
+SLAB = 256
 
 
 def bulk_product(matrix: Array, rows: Array, out: Array | None = None) -> Array:
