@@ -21,6 +21,12 @@ def text_option(*names: str, text: str, metavar: str = "TEXT") -> Any:
     return typer.Option(*names, help=text, metavar=metavar, show_default=False)
 
 
+def convention_option() -> Any:
+    """Whose words are used."""
+    text = "Whose symbols: xh, hx, wx, row, pytorch, keras, onnx, flax or equinox. [xh]"
+    return text_option("--convention", "-c", text=text, metavar="NAME")
+
+
 @dataclass(frozen=True)
 class NetworkOptions:
     """Which network: its sizes, its cell, its layers, whose convention, and the file it comes from."""
@@ -72,15 +78,7 @@ class NetworkOptions:
         float | None,
         typer.Option("--dropout", help="Accepted; it changes no shape and no count.", metavar="P", show_default=False),
     ] = None
-    convention: Annotated[
-        str | None,
-        text_option(
-            "--convention",
-            "-c",
-            text="Whose symbols: xh, hx, wx, row, pytorch, keras, onnx, flax or equinox. [xh]",
-            metavar="NAME",
-        ),
-    ] = None
+    convention: Annotated[str | None, convention_option()] = None
     model: Annotated[
         str | None,
         text_option("--model", "-m", text="A model file or a checkpoint; - for stdin.", metavar="FILE"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from textwrap import wrap
 from typing import IO, TYPE_CHECKING
 
 from rich import box
@@ -127,7 +128,8 @@ def _print(document: Document, console: Console, precision: int) -> None:
                 for line in lines:
                     # A command to be pasted stays one line: what a terminal folds, copying unfolds. A picture is cut.
                     whole = line.startswith(AGAIN) and not console.record
-                    console.print(RichText(clean(line), style_of(style)), soft_wrap=whole)
+                    for text in _folded(clean(line), console.width) if style == "math" else [clean(line)]:
+                        console.print(RichText(text, style_of(style)), soft_wrap=whole)
             case Figure(title, draw):
                 if title:
                     console.print(RichText(clean(title), STYLES["title"]))
@@ -141,6 +143,19 @@ def _can_encode(encoding: str) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
+
+
+def _folded(formula: str, width: int) -> list[str]:
+    """A long formula over several lines, those after its first set in, so that each equation is seen to begin."""
+    lead = formula[: len(formula) - len(formula.lstrip())]
+    return wrap(
+        formula.strip(),
+        width,
+        initial_indent=lead,
+        subsequent_indent=f"{lead}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [""]
 
 
 def _line(line: Line, clean: Callable[[str], str]) -> RichText:

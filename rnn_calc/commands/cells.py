@@ -1,0 +1,44 @@
+"""rnncalc cells."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rnn_calc.commands.options import OutputOptions, convention_option, takes_groups
+from rnn_calc.commands.setup import choose, destination_of
+from rnn_calc.core.errors import DataError, UsageError
+
+
+@takes_groups
+def command(
+    output: OutputOptions,
+    *,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]…", help="Only these cells, as in lstm gru.", show_default=False),
+    ] = None,
+    convention: Annotated[str | None, convention_option()] = None,
+) -> None:
+    """List the cells: equations, states, parameters of each gate, source.
+
+    \b
+    rnncalc cells
+    rnncalc cells lstm gru
+    rnncalc cells gru --convention keras
+    """
+    from rnn_calc.core.catalog import describe_cells
+    from rnn_calc.core.conventions import CONVENTIONS
+    from rnn_calc.show.cells import cells_view
+    from rnn_calc.show.output import emit
+
+    if output.check:
+        raise UsageError("cells has nothing to check; leave --check out.")
+    destination = destination_of(output)
+    chosen = choose(convention or "xh", CONVENTIONS, "convention")
+    try:
+        entries = describe_cells(tuple(names or ()), chosen)
+    except DataError as error:
+        raise UsageError(str(error)) from None
+    emit(cells_view(entries, chosen), destination)

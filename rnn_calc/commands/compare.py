@@ -1,0 +1,105 @@
+"""rnncalc compare."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+
+from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups, text_option
+from rnn_calc.commands.setup import choose, destination_of, load_setup
+from rnn_calc.core.cells import CELLS
+from rnn_calc.core.conventions import CONVENTIONS
+from rnn_calc.core.errors import UsageError, quoted
+
+_MOST = 12
+_DEFAULT_CELLS = "rnn,gru,lstm"
+
+
+@takes_groups
+def command(
+    network: NetworkOptions,
+    output: OutputOptions,
+    *,
+    cells: Annotated[str | None, text_option("--cells", text="These cells: rnn,gru,lstm, or all.", metavar="C,C,…")] = (
+        None
+    ),
+    conventions: Annotated[
+        str | None, text_option("--conventions", text="These conventions: pytorch,keras, or all.", metavar="C,C,…")
+    ] = None,
+    other: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="Another network, as options in quotes; repeatable.", metavar="OPTIONS"),
+    ] = None,
+) -> None:
+    """Put cells, conventions or networks side by side.
+
+    Shapes, counts, cost, and the terms that make the difference to the first.
+
+    \b
+    rnncalc compare --cells rnn,gru,lstm --d-in 64 --d-h 256
+    rnncalc compare --conventions pytorch,keras --cell gru --d-in 64 --d-h 256 --d-out 0
+    rnncalc compare --cell lstm --d-h 128 --with "--cell gru --d-h 148"
+    """
+    from rnn_calc.core.comparison import compare_networks
+    from rnn_calc.show.compare import comparison_view
+    from rnn_calc.show.output import emit
+
+    if output.check:
+        raise UsageError("compare has nothing to check; leave --check out.")
+    if sum(map(bool, (cells, conventions, other))) > 1:
+        raise UsageError("--cells, --conventions and --with each say what is compared; give one of them.")
+    destination = destination_of(output)
+    if conventions:
+        chosen = _names(conventions, tuple(CONVENTIONS), "convention", network)
+        setups = {name: load_setup(replace(network, convention=name)) for name in chosen}
+    elif other:
+        setups = {_label(0, network): load_setup(network)}
+        setups |= {_label(n, options): load_setup(options) for n, options in enumerate(map(_parsed, other), start=1)}
+    else:
+        if network.cell is not None and cells is None:
+            raise UsageError(f"--cell {network.cell} is one cell; give --cells {network.cell},lstm to compare it.")
+        chosen = _names(cells or _DEFAULT_CELLS, tuple(CELLS), "cell", network)
+        setups = {name: load_setup(replace(network, cell=name)) for name in chosen}
+    if len(setups) > _MOST:
+        raise UsageError(f"At most {_MOST} networks fit side by side; there are {len(setups)}.")
+    entries = compare_networks((label, setup.network, setup.convention) for label, setup in setups.items())
+    emit(comparison_view(entries), destination)
+
+
+def _names(text: str, known: tuple[str, ...], what: str, options: NetworkOptions) -> tuple[str, ...]:
+    """The names in `text`; `all` stands for those that can be: a framework has not every cell."""
+    if text.strip() != "all":
+        return tuple(choose(name.strip(), known, what) for name in text.split(","))
+    convention = CONVENTIONS.get(options.convention or "xh", CONVENTIONS["xh"])
+    if what == "cell":
+        return tuple(name for name in known if not convention.cells or name in convention.cells)
+    cell = options.cell or "rnn"
+    return tuple(name for name in known if not CONVENTIONS[name].cells or cell in CONVENTIONS[name].cells)
+
+
+def _label(number: int, options: NetworkOptions) -> str:
+    """What a network is called in a comparison: A, B, C, and its cell."""
+    return f"{chr(ord('A') + number)}: {options.cell or options.example or 'rnn'}"
+
+
+def _parsed(text: str) -> NetworkOptions:
+    """The network that a text of options describes."""
+    found: list[NetworkOptions] = []
+
+    def keep(network: NetworkOptions) -> None:
+        found.append(network)
+
+    app: Any = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    app.command()(takes_groups(keep))
+    try:
+        typer.main.get_command(app)(shlex.split(text), prog_name="--with", standalone_mode=False)
+    except ValueError as error:
+        raise UsageError(f"--with {quoted(text)}: {error}.") from None
+    except typer.TyperException as error:
+        raise UsageError(f"--with {quoted(text)}: {error.format_message()}") from None
+    if not found:  # --help
+        raise UsageError('--with takes the options of a network, as in --with "--cell gru --d-h 148".')
+    return found[0]
