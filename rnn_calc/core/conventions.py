@@ -10,8 +10,6 @@ from rnn_calc.core.errors import DataError, did_you_mean, listed, quoted
 
 # The tensors of a whole sequence: input, every state, first and last state, output; first and last cell state.
 _TENSORS = ("x", "h", "h_0", "h_T", "y", "c_0", "c_T")
-# How a network of several layers names those of a layer, of one in two directions, of one direction.
-_TEMPLATES = ("layer", "joined", "direction")
 
 
 class Joined(NamedTuple):
@@ -44,8 +42,8 @@ class Convention(NamedTuple):
     name in a network of one layer, of several, and of two directions. `row_vectors`: vectors are rows, a matrix is
     stored (columns, rows) and stands on the right, `x W`. `column_matrices`: a vector is written as an n × 1 matrix.
     `joins_directions`: both directions lie in one array, on a leading axis. `sequences` names the tensors of a whole
-    sequence, and under `layer`, `joined` and `direction` says how a layer's are named in a larger network, under
-    `states` in which order a pair holds an LSTM's two, under `lengths` what tells padding from steps;
+    sequence, and under `layer`, `joined` (two directions) and `direction` says how a layer's are named in a larger
+    network, under `states` in which order a pair holds an LSTM's two, under `lengths` what tells padding from steps;
     `stacked_state`: the last states of all layers and directions lie in one tensor.
     """
 
@@ -118,8 +116,8 @@ def _around(readout: str, bias: str, embedding: str) -> dict[str, str]:
 
 def _sequences(names: str, templates: str = "", lengths: str = "mask", states: str = "") -> dict[str, str]:
     """The names of whole-sequence tensors, in the order of `_TENSORS`, and how a layer's are made of them."""
-    named = dict(zip(_TENSORS, names.split(), strict=True))
-    return named | dict(zip(_TEMPLATES, templates.split(), strict=False)) | {"lengths": lengths, "states": states}
+    named = dict(zip(_TENSORS, names.split(), strict=True)) | {"lengths": lengths, "states": states}
+    return named | dict(zip(("layer", "joined", "direction"), templates.split(), strict=False))
 
 
 # W, then R, then biases: the order of gates is the framework's, the letters are those of `cells`.
