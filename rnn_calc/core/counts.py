@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from rnn_calc.core.cells import GATE_NAMES, Cell
@@ -15,8 +15,7 @@ from rnn_calc.core.network import Layer, Network
 from rnn_calc.core.notation import Notation
 
 
-@dataclass(frozen=True)
-class ParameterCount:
+class ParameterCount(NamedTuple):
     """One stored array's count: in symbols (`d_h·d_in`), with the numbers put in (`3·4`), and as an integer.
 
     `part` is the part of the network that it belongs to, and `group` the one of `CountReport.parts`: a layer's two
@@ -27,31 +26,29 @@ class ParameterCount:
     shape: tuple[int, ...]
     formula: str
     numbers: str
-    count: int
+    count: int  # type: ignore[assignment]  # not tuple.count
     part: str
     group: str
     term: Term
 
 
-@dataclass(frozen=True)
-class PartCount:
+class PartCount(NamedTuple):
     """What one part of a network counts: the embedding, a layer with all its directions, the readout."""
 
     part: str
     form: ClosedForm
     formula: str
-    count: int
+    count: int  # type: ignore[assignment]  # not tuple.count
     is_layer: bool
 
 
-@dataclass(frozen=True)
-class GateCount:
+class GateCount(NamedTuple):
     """What one gate counts over all layers and directions; `gate` is the convention's letter."""
 
     gate: str
     name: str
     formula: str
-    count: int
+    count: int  # type: ignore[assignment]  # not tuple.count
 
 
 class UnrolledCount(NamedTuple):

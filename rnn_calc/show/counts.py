@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from rnn_calc.core.counts import ConventionCount, CountReport, ParameterCount
 from rnn_calc.core.notation import write_shape
 from rnn_calc.show.document import Block, Column, Document, Table, Text, Value
-from rnn_calc.show.expected import expectation_block, expectations_json
 from rnn_calc.show.output import View, json_object
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def counts_view(report: CountReport, extras: CountExtras, heading: Text) -> View
 
 
 def _document(report: CountReport, extras: CountExtras, heading: Text) -> Document:
-    blocks: list[Block] = [heading, _parameter_table(report), _closed_form_table(report)]
+    blocks: list[Block] = [heading, _parameter_table(report), closed_form_table(report)]
     if len(report.gates) > 1:
         blocks.append(_gate_table(report))
     notes = tuple(_notes(report))
@@ -50,6 +49,8 @@ def _document(report: CountReport, extras: CountExtras, heading: Text) -> Docume
     if extras.unrolled:
         blocks += _unrolled_blocks(report)
     if extras.expectations:
+        from rnn_calc.show.expected import expectation_block
+
         blocks.append(expectation_block(extras.expectations))
     return Document(tuple(blocks))
 
@@ -107,7 +108,8 @@ def _parameter_table(report: CountReport) -> Table:
     return Table("Parameters", columns, tuple(rows), ("total", "", "", "", report.total))
 
 
-def _closed_form_table(report: CountReport) -> Table:
+def closed_form_table(report: CountReport) -> Table:
+    """Each part's closed form and count, equal layers folded, and the total's."""
     parts = {part.part: part for part in report.parts}
     rows = []
     for fold in _folds(report):
@@ -120,10 +122,19 @@ def _closed_form_table(report: CountReport) -> Table:
 
 
 def _gate_table(report: CountReport) -> Table:
-    columns = (Column("gate", "math"), Column(""), Column("formula", "math"), Column("count", "count"))
-    rows = tuple((gate.gate or "–", gate.name, gate.formula, gate.count) for gate in report.gates)
+    # With a width for each layer the formulas would be longer than the counts are worth.
+    written = not isinstance(report.network.d_h, tuple)
+    columns = (
+        Column("gate", "math"),
+        Column(""),
+        *((Column("formula", "math"),) if written else ()),
+        Column("count", "count"),
+    )
+    rows = tuple(
+        (gate.gate or "–", gate.name, *((gate.formula,) if written else ()), gate.count) for gate in report.gates
+    )
     what = "the recurrent part" if report.network.layers == 1 else "the recurrent layers"
-    total = ("total", "", report.recurrent_formula, report.recurrent)
+    total = ("total", "", *((report.recurrent_formula,) if written else ()), report.recurrent)
     return Table(f"What each gate takes of {what}", columns, rows, total)
 
 
@@ -176,7 +187,7 @@ def _unrolled_blocks(report: CountReport) -> list[Block]:
 
 
 def _json(report: CountReport, extras: CountExtras) -> Iterator[str]:
-    content = {
+    content: dict[str, object] = {
         "convention": report.notation.convention.name,
         "rows": [
             {
@@ -203,7 +214,11 @@ def _json(report: CountReport, extras: CountExtras) -> Iterator[str]:
     }
     if extras.conventions:
         content["conventions"] = conventions_json(extras.conventions)
-    return json_object("params", {**content, **expectations_json(extras.expectations)})
+    if extras.expectations:
+        from rnn_calc.show.expected import expectations_json
+
+        content |= expectations_json(extras.expectations)
+    return json_object("params", content)
 
 
 def conventions_json(conventions: tuple[ConventionCount, ...]) -> list[dict[str, object]]:
