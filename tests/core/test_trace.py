@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,14 +11,14 @@ from hypothesis import strategies as st
 
 from rnn_calc.core import memory
 from rnn_calc.core.cells import CELLS, Cell
-from rnn_calc.core.conventions import CONVENTIONS
-from rnn_calc.core.equations import ACTIVATIONS, Vector
-from rnn_calc.core.errors import DataError, NonFiniteError, TooLargeError
+from rnn_calc.core.equations import ACTIVATIONS, Sum
+from rnn_calc.core.errors import NonFiniteError, TooLargeError
+from rnn_calc.core.inputs import zero_states
 from rnn_calc.core.network import Network
-from rnn_calc.core.trace import require_finite, trace, trace_blocks, zero_state
-from rnn_calc.core.weights import Weights, read_arrays
+from rnn_calc.core.trace import Trace, require_finite, trace, trace_blocks
+from rnn_calc.core.weights import Weights
 from tests.core.drawing import random_weights, sequence
-from tests.references import rnn_states
+from tests.references import Array, rnn_states
 
 every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -84,138 +86,123 @@ def test_states_are_those_of_plain_numpy(activation: str, seed: int, d_in: int, 
         assert done.y is None
 
 
-@pytest.mark.torch
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
-@given(
-    seed=st.integers(0, 10**6),
-    d_in=st.integers(1, 20),
-    d_h=st.integers(1, 40),
-    T=st.integers(1, 60),
-    B=st.integers(1, 5),
-    batch_first=st.booleans(),
-)
-@settings(deadline=None, max_examples=40)
-def test_states_are_those_of_torch(
-    activation: str, seed: int, d_in: int, d_h: int, T: int, B: int, batch_first: bool
-) -> None:
-    torch = pytest.importorskip("torch")
-    torch.manual_seed(seed)
-    layer = torch.nn.RNN(d_in, d_h, nonlinearity=activation, batch_first=batch_first, dtype=torch.float64)
-    readout = torch.nn.Linear(d_h, 2, dtype=torch.float64)
-    x = torch.randn(*((B, T) if batch_first else (T, B)), d_in, dtype=torch.float64)
-    h_0 = torch.randn(1, B, d_h, dtype=torch.float64)
-    with torch.no_grad():
-        output, h_n = layer(x, h_0)
-        y = readout(output)
-
-    network = Network(d_in, d_h, 2, activation=activation, biases=2)
-    named = {name: value.numpy() for name, value in layer.state_dict().items()}
-    named |= {f"linear.{name}": value.numpy() for name, value in readout.state_dict().items()}
-    weights = Weights(read_arrays(network, CONVENTIONS["pytorch"], named))
-    done = trace(network, weights, x.numpy(), {"h": h_0[0].numpy()}, batch_first=batch_first)
-    ours, outputs = (done.h, done.y)
-    assert outputs is not None
-    if batch_first:
-        ours, outputs = ours.transpose(1, 0, 2), outputs.transpose(1, 0, 2)
-    # The promise of the package; torch's own weights contract, so rounding stays at a few u.
-    np.testing.assert_allclose(ours, output.numpy(), atol=1e-12)
-    np.testing.assert_allclose(outputs, y.numpy(), atol=1e-12)
-    np.testing.assert_allclose(done.final["h"], h_n[0].numpy(), atol=1e-12)
-
-
-@pytest.mark.torch
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
-def test_a_large_layer_of_torch_has_the_same_states(activation: str) -> None:
-    torch = pytest.importorskip("torch")
-    torch.manual_seed(0)
-    layer = torch.nn.RNN(16, 512, nonlinearity=activation, dtype=torch.float64)
-    x = torch.randn(300, 16, dtype=torch.float64)
-    network = Network(16, 512, activation=activation, biases=2)
-    named = {name: value.numpy() for name, value in layer.state_dict().items()}
-    done = trace(network, Weights(read_arrays(network, CONVENTIONS["pytorch"], named)), x.numpy())
-    with torch.no_grad():
-        np.testing.assert_allclose(done.h, layer(x)[0].numpy(), atol=1e-12)
-
-
-@every_cell
-@given(data=st.data())
-@settings(deadline=None, max_examples=60)
-def test_a_sequence_cut_in_two_and_resumed_gives_the_same_bits(cell: Cell, data: st.DataObject) -> None:
-    draw = data.draw
-    seed, T = draw(seeds), draw(st.integers(2, 700))
-    cut = draw(st.integers(1, T - 1))
-    batch = draw(st.sampled_from([(), (), (1,), (3,)]))
-    network = Network(
+@st.composite
+def networks(draw: st.DrawFn, /, cell: Cell, **fixed: Any) -> Network:
+    """A network of up to three layers, without tokens, whose layers may differ in width."""
+    layers = draw(st.integers(1, 3))
+    widths = tuple(draw(st.lists(st.integers(1, 40), min_size=layers, max_size=layers)))
+    return Network(
         draw(st.integers(1, 7)),
-        draw(st.integers(1, 70)),
+        widths,
         draw(st.integers(0, 3)),
         cell=cell,
         activation=draw(st.sampled_from(ACTIVATIONS)),
+        biases=draw(st.integers(0, 2)),
+        **fixed,
     )
-    weights, x = random_weights(network, seed, 0.7), sequence(seed, T, *batch, network.d_in)
-    whole = trace(network, weights, x)
-    first = trace(network, weights, x[:cut])
-    second = trace(network, weights, x[cut:], first.final)
-    for name, values in whole.values.now.items():
-        joined = np.concatenate([first.values.now[name], second.values.now[name]])
-        np.testing.assert_array_equal(joined, values)
+
+
+def all_values(done: Trace) -> dict[str, Array]:
+    """Every array of a trace that has a row a step, in the order of time."""
+    found = {"x": done.x, "h": done.h} | ({} if done.y is None else {"y": done.y})
+    for run in done.layers:
+        found |= {f"{name}{run.layer.mark}": values for name, values in run.in_time.now.items()}
+    return found
 
 
 @every_cell
 @given(data=st.data())
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=40)
+def test_a_stack_cut_in_two_and_resumed_gives_the_same_bits(cell: Cell, data: st.DataObject) -> None:
+    seed, T = data.draw(seeds), data.draw(st.integers(2, 700))
+    cut = data.draw(st.integers(1, T - 1))
+    batch = data.draw(st.sampled_from([(), (), (1,), (3,)]))
+    network = data.draw(networks(cell))
+    weights, x = random_weights(network, seed, 0.7), sequence(seed, T, *batch, network.d_in)
+    whole = trace(network, weights, x)
+    first = trace(network, weights, x[:cut])
+    second = all_values(trace(network, weights, x[cut:], first.final))
+    for name, values in all_values(first).items():
+        np.testing.assert_array_equal(np.concatenate([values, second[name]]), all_values(whole)[name])
+
+
+@every_cell
+@given(data=st.data())
+@settings(deadline=None, max_examples=25)
 def test_a_sequence_in_blocks_gives_the_same_bits(cell: Cell, data: st.DataObject) -> None:
     T = data.draw(st.integers(1, 600))
     cuts = sorted(data.draw(st.sets(st.integers(1, T), max_size=6)) - {T})
-    network = Network(3, data.draw(st.integers(1, 40)), 2, cell=cell)
-    weights, x = random_weights(network, T), sequence(T, T, 3)
-    h0 = {name: sequence(T + 1, network.d_h) for name in cell.state}
-    whole = trace(network, weights, x, h0)
-    parts = list(trace_blocks(network, weights, np.split(x, cuts), h0))
+    network = data.draw(networks(cell))
+    weights, x = random_weights(network, T), sequence(T, T, network.d_in)
+    first = [
+        {name: sequence(T + k, layer.sizes[axis]) for name, axis in layer.state.items()}
+        for k, (layer,) in enumerate(network.stack)
+    ]
+    whole = trace(network, weights, x, first)
+    parts = list(trace_blocks(network, weights, np.split(x, cuts), first))
     assert [part.first for part in parts] == [1, *(cut + 1 for cut in cuts)]
     assert sum(part.steps for part in parts) == T
-    for name, values in whole.values.now.items():
-        np.testing.assert_array_equal(np.concatenate([part.values.now[name] for part in parts]), values)
+    for name, values in all_values(whole).items():
+        np.testing.assert_array_equal(np.concatenate([all_values(part)[name] for part in parts]), values)
     for before, after in pairwise(parts):
         np.testing.assert_array_equal(after.h0, before.h[-1])
 
 
 @every_cell
-@every_activation
-@given(seed=seeds, B=st.integers(1, 5), T=st.integers(1, 40), d_h=st.integers(1, 20))
-@settings(deadline=None, max_examples=10)
-def test_a_row_of_a_batch_is_the_single_run(activation: str, cell: Cell, seed: int, B: int, T: int, d_h: int) -> None:
-    network = Network(3, d_h, 2, cell=cell, activation=activation)
-    weights, x = random_weights(network, seed, 0.5), sequence(seed, T, B, 3)
+@given(data=st.data())
+@settings(deadline=None, max_examples=15)
+def test_a_bidirectional_sequence_in_blocks_is_one_trace_of_the_whole(cell: Cell, data: st.DataObject) -> None:
+    T = data.draw(st.integers(1, 40))
+    cuts = sorted(data.draw(st.sets(st.integers(1, T), max_size=4)) - {T})
+    network = data.draw(networks(cell, bidirectional=True))
+    weights, x = random_weights(network, T), sequence(T, T, network.d_in)
+    (done,) = trace_blocks(network, weights, np.split(x, cuts))
+    for name, values in all_values(trace(network, weights, x)).items():
+        np.testing.assert_array_equal(all_values(done)[name], values)
+
+
+@every_cell
+@given(data=st.data())
+@settings(deadline=None, max_examples=15)
+def test_a_row_of_a_batch_is_the_single_run(cell: Cell, data: st.DataObject) -> None:
+    network = data.draw(networks(cell, bidirectional=data.draw(st.booleans())))
+    seed, B, T = data.draw(seeds), data.draw(st.integers(1, 5)), data.draw(st.integers(1, 30))
+    weights, x = random_weights(network, seed, 0.5), sequence(seed, T, B, network.d_in)
     together = trace(network, weights, x)
     turned = trace(network, weights, x.transpose(1, 0, 2), batch_first=True)
     np.testing.assert_array_equal(turned.h, together.h)
     for b in range(B):
         # BLAS may round a row of a matrix product otherwise than a vector's.
-        np.testing.assert_allclose(together.h[:, b], trace(network, weights, x[:, b]).h, rtol=1e-12, atol=1e-12)
+        alone = trace(network, weights, x[:, b])
+        np.testing.assert_allclose(together.h[:, b], alone.h, rtol=1e-12, atol=1e-12)
+        for ours, theirs in zip(together.final, alone.final, strict=True):
+            for name, state in ours.items():
+                np.testing.assert_allclose(state[b], theirs[name], rtol=1e-12, atol=1e-12)
 
 
 @every_cell
-@given(seed=seeds, d_h=st.integers(1, 8), T=st.integers(1, 20), biases=st.sampled_from([0, 1, 2]), batch=st.booleans())
+@given(data=st.data())
 @settings(deadline=None, max_examples=20)
-def test_the_summands_add_up_to_the_pre_activation(
-    cell: Cell, seed: int, d_h: int, T: int, biases: int, batch: bool
-) -> None:
-    network = Network(3, d_h, cell=cell, biases=biases)
-    weights = random_weights(network, seed)
-    done = trace(network, weights, sequence(seed, T, *((4,) if batch else ()), 3))
-    summands = np.zeros_like(done.h)
-    gates = 0
-    for term, value in done.terms:
-        assert value.shape == done.h.shape
-        if isinstance(term, Vector):
-            # Three summands of size about 1: a few u.
-            np.testing.assert_allclose(value, summands, atol=1e-14)
-            np.testing.assert_array_equal(value, done.values.now[term.name])
-            summands, gates = np.zeros_like(done.h), gates + 1
-        else:
-            summands = summands + value
-    assert gates == sum(equation.kind == "gate" for equation in network.equations)
+def test_the_summands_add_up_to_what_they_are_summands_of(cell: Cell, data: st.DataObject) -> None:
+    network = data.draw(networks(cell, bidirectional=data.draw(st.booleans())))
+    seed, T, batch = data.draw(seeds), data.draw(st.integers(1, 20)), data.draw(st.sampled_from([(), (4,)]))
+    done = trace(network, random_weights(network, seed, 0.5), sequence(seed, T, *batch, network.d_in))
+    for run in done.layers:
+        terms = iter(run.terms)
+        for equation in run.layer.equations:
+            value = run.in_time.now[equation.name]
+            if isinstance(equation.expression, Sum):
+                summands = [next(terms) for _ in equation.expression.terms]
+                assert tuple(term for term, _ in summands) == equation.expression.terms
+                assert {array.shape for _, array in summands} == {value.shape}
+                total = np.sum([array for _, array in summands], axis=0)
+                # Numbers up to a few hundred (relu), five of them: a few u, relatively.
+                np.testing.assert_allclose(total, value, rtol=1e-12, atol=1e-12)
+            if equation.kind == "gate":
+                vector, shown = next(terms)
+                assert vector == equation.vector
+                np.testing.assert_array_equal(shown, value)
+        assert next(terms, None) is None
 
 
 def test_the_summands_of_the_embedding_example_are_those_worked_out_by_hand() -> None:
@@ -230,35 +217,12 @@ def test_the_summands_of_the_embedding_example_are_those_worked_out_by_hand() ->
 
 @every_cell
 def test_a_sequence_starts_from_zeros_unless_told_otherwise(cell: Cell) -> None:
-    network = Network(2, 3, cell=cell)
+    network = Network(2, (3, 4), cell=cell)
     done = trace(network, random_weights(network, 0), np.ones((4, 2)))
-    assert done.initial.keys() == zero_state(network).keys() == set(cell.state)
-    np.testing.assert_array_equal(done.h0, np.zeros(3))
-    assert zero_state(network, (5,))["h"].shape == (5, 3)
-    assert (done.steps, done.x.shape, done.h.shape) == (4, (4, 2), (4, 3))
-
-
-@pytest.mark.parametrize("shape", [(5,), (5, 3), (2, 5, 3), (1, 1, 5, 2)])
-def test_inputs_of_another_width_are_refused_with_both_shapes(shape: tuple[int, ...]) -> None:
-    network = Network(2, 3)
-    with pytest.raises(DataError, match=r"x has shape .*; d_in = 2 needs \(T, 2\) or a batch of it"):
-        trace(network, random_weights(network, 0), np.zeros(shape))
-
-
-@pytest.mark.parametrize("shape", [(0, 2), (0, 3, 2)])
-def test_an_empty_sequence_is_refused(shape: tuple[int, ...]) -> None:
-    network = Network(2, 3)
-    with pytest.raises(DataError, match="The sequence is empty"):
-        trace(network, random_weights(network, 0), np.zeros(shape))
-
-
-def test_a_first_state_of_another_shape_or_name_is_refused() -> None:
-    network = Network(2, 3)
-    weights, x = random_weights(network, 0), np.zeros((4, 2))
-    with pytest.raises(DataError, match=r"h0 has shape \(2,\); it needs \(3,\)"):
-        trace(network, weights, x, {"h": np.zeros(2)})
-    with pytest.raises(DataError, match=r"A rnn has no state q; it has h\."):
-        trace(network, weights, x, {"q": np.zeros(3)})
+    assert [set(own) for own in done.initial] == [set(cell.state)] * 2
+    assert not any(state.any() for own in done.initial for state in own.values())
+    assert [own["h"].shape for own in zero_states(network, (5,))] == [(5, 3), (5, 4)]
+    assert (done.steps, done.x.shape, done.h.shape, done.h0.shape) == (4, (4, 2), (4, 4), (4,))
 
 
 def test_a_trace_too_long_to_hold_is_refused_before_it_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,3 +271,70 @@ def test_an_output_that_overflows_before_the_state_does_is_named_first() -> None
     # h: 1e100, 1e200, 1e300, inf; y = 1e200·h: 1e300, inf.
     with pytest.raises(NonFiniteError, match=r"^y_2\[1\] is inf"):
         require_finite(trace(network, weights, np.zeros((5, 1)), {"h": np.ones(1)}))
+
+
+def test_a_bidirectional_sequence_is_refused_as_soon_as_its_blocks_outgrow_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = Network(1, 1, bidirectional=True)
+    weights = random_weights(network, 0)
+    read = []
+
+    def blocks() -> Iterator[Array]:
+        for number in range(1000):
+            read.append(number)
+            yield np.zeros((10, 1))
+
+    monkeypatch.setattr(memory, "physical_memory", lambda: 10_000)
+    with pytest.raises(TooLargeError, match="A bidirectional network reads from both ends and cannot be streamed"):
+        list(trace_blocks(network, weights, blocks()))
+    # An input, and three for each of z and h in two directions and both joined, are 19 numbers, 152 bytes: 8,000 bytes
+    # hold 52 steps of them.
+    assert len(read) == 6
+
+
+def doubling(**changes: Any) -> tuple[Network, Weights]:
+    """A network in which every state is twice the one before, whatever goes in."""
+    network = Network(1, 1, activation="identity", biases=0, **changes)
+    arrays = {p.name: np.full(network.shape(p), 2.0 if p.role == "recurrent" else 0.0) for p in network.parameters}
+    return network, Weights(arrays)
+
+
+def test_the_layer_in_which_a_number_outgrew_float64_is_named() -> None:
+    network, weights = doubling(layers=2)
+    states = [{"h": np.zeros(1)}, {"h": np.array([2.0**1020])}]
+    with pytest.raises(NonFiniteError, match=r"^z\^\(2\)_4\[1\] of layer 2 is inf: .* at step 4\."):
+        require_finite(trace(network, weights, np.zeros((9, 1)), states))
+
+
+def test_a_backward_direction_outgrows_float64_at_the_step_that_it_reads() -> None:
+    network, weights = doubling(bidirectional=True)
+    states = [{"h": np.zeros(1)}, {"h": np.array([2.0**1020])}]
+    # Steps 9, 8, 7 hold 2^1021 … 2^1023; the fourth that is read is step 6.
+    with pytest.raises(NonFiniteError, match=r"^z\^\(←\)_6\[1\] of recurrent, backward is inf: .* at step 6\."):
+        require_finite(trace(network, weights, np.zeros((9, 1)), states))
+
+
+def test_a_backward_direction_of_a_packed_batch_outgrows_float64_from_its_own_end() -> None:
+    network, weights = doubling(bidirectional=True)
+    states = [{"h": np.zeros((2, 1))}, {"h": np.array([[0.0], [2.0**1020]])}]
+    with pytest.raises(NonFiniteError, match=r"^z\^\(←\)_2\[1\] of recurrent, backward is inf in sequence 2"):
+        require_finite(trace(network, weights, np.zeros((9, 2, 1)), states, lengths=[9, 5]))
+
+
+def test_the_lower_of_two_bidirectional_layers_is_named_although_the_upper_one_reads_it_first() -> None:
+    network, weights = doubling(layers=2, bidirectional=True)
+    weights.arrays["W_xh^(2→)"][:] = 1
+    states = [{"h": np.full(1, 2.0**1020 if k == 1 else 0.0)} for k in range(4)]
+    done = trace(network, weights, np.zeros((9, 1)), states)
+    assert not np.isfinite(done.layers[2].values.now["z"][0]).all()
+    with pytest.raises(NonFiniteError, match=r"^z\^\(1←\)_6\[1\] of layer 1, backward is inf"):
+        require_finite(done)
+
+
+def test_what_follows_the_end_of_a_packed_sequence_may_be_anything() -> None:
+    network, weights = doubling()
+    x = np.zeros((2000, 2, 1))
+    x[3:, 0] = np.nan
+    done = trace(network, weights, x, lengths=[3, 2000])
+    require_finite(done)
