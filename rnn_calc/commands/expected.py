@@ -105,9 +105,11 @@ def compare_states(expected: Expected, done: Trace) -> tuple[Expectation, ...]:
 
     found = []
     for name, printed in expected.values.items():
-        values = done.values.now.get(name)
+        values = done.value(name)
         if values is None:
-            raise DataError(f"{expected.source} expects {name}, which this network has not (d_out is 0).")
+            raise DataError(
+                f"{expected.source} expects {name}, which this network has not{' (d_out is 0)' if name == 'y' else ''}."
+            )
         for (step, unit), text in entries(name, printed, values.shape):
             found.append(compare(f"{name}_{step + 1}[{unit + 1}]", text, float(values[step, unit])))
     return tuple(found)

@@ -87,15 +87,15 @@ def _given_sequence(options: SequenceOptions, network_options: NetworkOptions, m
             d_in=1 if vocab else width,
             allow_nonfinite=network_options.allow_nonfinite,
         )
-    if options.text is not None:
-        return sequences.text_sequence(options.text, dict(model.embedding))
-    if options.inputs is not None:
+    if options.inputs is not None and options.text is None:
         return None
-    if model.sequence is not None:
+    if options.text is None and model.sequence is not None:
         return sequences.listed_sequence(model.sequence, f"the sequence in {model.name}")
-    if model.text is not None:
-        return sequences.text_sequence(model.text, dict(model.embedding))
-    return None
+    text = options.text if options.text is not None else model.text
+    if text is None:
+        return None
+    _, vocab = known_input(network_options, model)
+    return sequences.token_sequence(text, vocab) if vocab else sequences.text_sequence(text, dict(model.embedding))
 
 
 State = dict[str, Array]

@@ -20,6 +20,7 @@ from rnn_calc.commands.loading import (
 from rnn_calc.commands.options import NetworkOptions, command_line
 from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
 from rnn_calc.commands.setup import Setup, load_model, load_setup
+from rnn_calc.core.errors import DataError
 from rnn_calc.core.trace import Trace, require_finite, require_trace_memory, trace, trace_blocks
 from rnn_calc.core.weights import Array, Weights
 from rnn_calc.files.sequences import Sequence
@@ -52,8 +53,7 @@ class Run:
 
     def blocks(self) -> Iterator[Trace]:
         """The run, block by block; checked for overflow unless that is allowed."""
-        inputs = self.sequence.blocks(self.setup.network.d_in)
-        parts = trace_blocks(self.setup.network, self.weights, inputs, self.initial)
+        parts = trace_blocks(self.setup.network, self.weights, self._read(), self.initial)
         for part in tracked(parts, "Tracing", self.sequence.length, size=lambda part: part.steps):
             if not self.setup.options.allow_nonfinite:
                 require_finite(part)
@@ -67,7 +67,20 @@ class Run:
         """
         if self.sequence.length is not None:
             require_trace_memory(self.setup.network, self.sequence.length)
-        return np.concatenate(list(self.sequence.blocks(self.setup.network.d_in)))
+        return np.concatenate(list(self._read()))
+
+    def _read(self) -> Iterator[Array]:
+        """The inputs in blocks (T_i, d_in); numbers of tokens (T_i,) where there is an embedding."""
+        if not self.setup.network.vocab:
+            yield from self.sequence.blocks(self.setup.network.d_in)
+            return
+        for block in self.sequence.blocks(1):
+            if block.shape[1] != 1:
+                raise DataError(
+                    f"With --vocab the input is one token number a step; {self.sequence.origin} has "
+                    f"{block.shape[1]} numbers a step."
+                )
+            yield block[:, 0]
 
     def whole(self, weights: Weights | None = None) -> Trace:
         """The run as one trace, with other weights if they are given."""

@@ -111,6 +111,28 @@ def text_sequence(text: str, embedding: dict[str, Numbers]) -> Sequence:
     return Sequence(origin, width, len(tokens), blocks, tuple(tokens))
 
 
+def token_sequence(text: str, vocab: int) -> Sequence:
+    """The words of a text as numbers of tokens, in the order in which they first appear.
+
+    Raises: DataError when there are none, or more than the vocabulary has.
+    """
+    words = text.split()
+    if not words:
+        raise DataError("The text is empty; it must have at least one word.")
+    numbers = {word: number for number, word in enumerate(dict.fromkeys(words))}
+    if len(numbers) > vocab:
+        raise DataError(f"The text has {len(numbers)} different words; a vocabulary of {vocab} has no room for them.")
+
+    def blocks(_: int) -> Iterator[Array]:
+        import numpy as np
+
+        array = np.array([[numbers[word]] for word in words], dtype=np.float64)
+        return (array[start : start + BLOCK] for start in range(0, len(words), BLOCK))
+
+    origin = f"{len(words)} words, numbered in order of appearance"
+    return Sequence(origin, 1, len(words), blocks, tuple(words))
+
+
 def read_sequence(argument: str, *, d_in: int | None, allow_nonfinite: bool = False) -> Sequence:
     """What `--sequence` names: numbers, `@file`, a path ending in .csv, .json or .npy, or `-` for stdin."""
     if argument == "-":

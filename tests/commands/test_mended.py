@@ -72,8 +72,8 @@ def test_a_shape_that_is_none_is_a_wrong_command_line(shape: str) -> None:
 def test_nested_embeddings_and_first_states_are_refused(tmp_path: Path) -> None:
     nested = written(tmp_path, 'text = "cat"\n[embedding]\ncat = [[1], [2]]\n')
     assert "embedding.cat is nested 2 lists deep" in refused("trace", "--model", nested, status=1)
-    state = written(tmp_path, "h0 = [[1, 2]]\n", "h.toml")
-    assert "h0 is nested 2 lists deep" in refused("trace", "--model", state, status=1)
+    state = written(tmp_path, "h0 = [[[1, 2]]]\n", "h.toml")
+    assert "h0 is nested 3 lists deep" in refused("trace", "--model", state, status=1)
 
 
 def test_a_huge_first_state_is_in_the_pictures_scale() -> None:
