@@ -10,17 +10,20 @@ import typer
 from rnn_calc.commands.expected import compare_shapes, expected_of, require_met
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
 from rnn_calc.commands.setup import choose, destination_of, load_setup
-from rnn_calc.core.errors import CheckFailedError, UsageError, quoted
+from rnn_calc.core.errors import CheckFailedError, DataError, UsageError, quoted
 from rnn_calc.core.notation import write_shape
 from rnn_calc.core.packing import Packing
 from rnn_calc.core.shapes import ShapeReport, shapes
 from rnn_calc.core.sizes import check_size
-from rnn_calc.core.tensors import MODES
+from rnn_calc.core.tensors import MODES, Mode
 
 if TYPE_CHECKING:
+    from rnn_calc.commands.setup import Setup
     from rnn_calc.core.diagnosis import Diagnosis
 
 _MOST_UNROLLED = 1000
+# Steps times layers and directions: each is a cell of the drawing.
+_MOST_CELLS = 100_000
 
 
 @takes_groups
@@ -70,30 +73,31 @@ def command(
     rnncalc shapes --cell lstm --layers 2 --bidirectional --convention pytorch --lengths 7,3,1
     """
     destination = destination_of(output)
-    for name, value in {"--steps": steps, "--batch": batch, "--decoder-steps": decoder_steps}.items():
-        if value is not None:
-            check_size(name, value, error=UsageError)
-    if unroll is not None and check_size("--unroll", unroll, error=UsageError) > _MOST_UNROLLED:
-        raise UsageError(f"--unroll draws at most {_MOST_UNROLLED:,} steps; it is {unroll:,}.")
+    _check_numbers(steps, batch, decoder_steps, unroll)
     setup = load_setup(network)
-    own = choose(setup.model.mode or "many-to-many", MODES, "mode", setup.model.name)
-    chosen = own if mode is None else choose(mode, MODES, "mode")
+    cells = (unroll or 0) * setup.network.layers * setup.network.directions
+    if cells > _MOST_CELLS:
+        raise UsageError(f"--unroll draws at most {_MOST_CELLS:,} cells; steps times layers are {cells:,} here.")
+    chosen = _mode(mode, setup)
     if decoder_steps is not None and chosen != "seq2seq":
         raise UsageError("--decoder-steps belongs to --mode seq2seq; add it.")
     if decoder_steps is not None and steps is None and lengths is None and unroll is None:
         raise UsageError("--decoder-steps needs --steps, to list the sequences, or --unroll, to draw them; add one.")
     packing = None if lengths is None else _packing(lengths, steps, batch)
-    report = shapes(
-        setup.network,
-        setup.convention,
-        steps=steps if steps is not None or packing else setup.model.steps,
-        batch=batch if batch is not None or packing else setup.model.batch,
-        lengths=packing and packing.lengths,
-        mode=next(known for known in MODES if known == chosen),
-        decoder_steps=decoder_steps,
-        batch_first=batch_first if batch_first is not None else setup.model.batch_first,
-        unroll=unroll or 0,
-    )
+    try:
+        report = shapes(
+            setup.network,
+            setup.convention,
+            steps=steps if steps is not None or packing else setup.model.steps,
+            batch=batch if batch is not None or packing else setup.model.batch,
+            lengths=packing.lengths if packing else None,
+            mode=chosen,
+            decoder_steps=decoder_steps,
+            batch_first=batch_first if batch_first is not None else setup.model.batch_first,
+            unroll=unroll or 0,
+        )
+    except DataError as error:  # the mode cannot be, and who asked for it decides whose fault that is
+        raise (error if mode is None else UsageError(str(error))) from None
     diagnoses = _diagnose(report, got or [])
     changed = any(value is not None for value in (steps, batch, lengths, batch_first, mode, network.convention))
     expectations = compare_shapes(expected_of("shapes", setup, changed=changed, check=output.check), report)
@@ -106,6 +110,21 @@ def command(
     emit(shapes_view(report, diagnoses, expectations, heading), destination)
     _require_fits(diagnoses)
     require_met(expectations, check=output.check)
+
+
+def _check_numbers(steps: int | None, batch: int | None, decoder_steps: int | None, unroll: int | None) -> None:
+    for name, value in {"--steps": steps, "--batch": batch, "--decoder-steps": decoder_steps}.items():
+        if value is not None:
+            check_size(name, value, error=UsageError)
+    if unroll is not None and check_size("--unroll", unroll, error=UsageError) > _MOST_UNROLLED:
+        raise UsageError(f"--unroll draws at most {_MOST_UNROLLED:,} steps; it is {unroll:,}.")
+
+
+def _mode(typed: str | None, setup: Setup) -> Mode:
+    """The mode that the command line names, else the file, else an output at every step."""
+    own = choose(setup.model.mode or "many-to-many", MODES, "mode", setup.model.name)
+    chosen = own if typed is None else choose(typed, MODES, "mode")
+    return next(known for known in MODES if known == chosen)
 
 
 def _packing(text: str, steps: int | None, batch: int | None) -> Packing:

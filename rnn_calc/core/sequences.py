@@ -14,6 +14,8 @@ from rnn_calc.core.tensors import Mode, Tensor
 Axis = tuple[str, int]
 
 _ONE_TO_MANY_INPUT = "the one input, at t = 1; later steps take a zero vector or the previous output"
+# What a library must be asked for to give back every state, and the last ones.
+_ASKED = {"keras": ("return_sequences=True", "return_state=True"), "flax": ("", "return_carry=True")}
 _JOINED = {"concat": "joined", "sum": "added up", "average": "averaged", "product": "multiplied"}
 
 
@@ -134,6 +136,7 @@ class _Sequences:
         text = "every hidden state, h_1 … h_T" if self.span.steps else "the hidden state of each sequence"
         if self.network.layers > 1 and top:
             text += ", of the top layer"
+        text += self._asked(0)
         if self.network.bidirectional:
             text += f"; both directions {_JOINED[self.network.merge]}"
         # Keras repeats an output or gives zeros, Flax goes on: only these two are sure to have zeros.
@@ -143,12 +146,19 @@ class _Sequences:
 
     def _last(self, name: str, *, reverse: bool = False) -> str:
         what = "cell state" if name == "c" else "hidden state"
+        context = self.span.mode == "seq2seq" and name == "h"
+        if reverse and context:
+            return "the last encoder state of the backward direction, at t = 1: part of the context"
         if reverse:
-            return f"the last {what} of the backward direction, at t = 1"
-        text = f"the last {what}"
-        if self.span.mode == "seq2seq" and name == "h":
+            return f"the last {what} of the backward direction, at t = 1{self._asked(1)}"
+        text = f"the last {what}{self._asked(1)}"
+        if context:
             text = "the last encoder state: the context the decoder starts from"
         return f"{text}, at each sequence's own last step" if self.span.packing else text
+
+    def _asked(self, which: int) -> str:
+        asked = _ASKED.get(self.convention.name, ("", ""))[which]
+        return f" ({asked})" if asked else ""
 
     def _first(self, name: str) -> str:
         return f"initial {'cell state' if name == 'c' else 'state'}, zeros unless given"

@@ -134,8 +134,10 @@ def test_flax_carries_a_pair_of_c_and_h_and_equinox_one_of_h_and_c() -> None:
         for name in ("flax", "equinox")
     }
     roles = {name: {row.symbol: row.role for row in found} for name, found in rows.items()}
-    assert roles["flax"]["carry[0]"] == roles["equinox"]["hidden_T[1]"] == "the last cell state"
-    assert roles["flax"]["carry[1]"] == roles["equinox"]["hidden_T[0]"] == "the last hidden state"
+    assert roles["flax"]["carry[0]"] == "the last cell state (return_carry=True)"
+    assert roles["flax"]["carry[1]"] == "the last hidden state (return_carry=True)"
+    assert roles["equinox"]["hidden_T[0]"] == "the last hidden state"
+    assert roles["equinox"]["hidden_T[1]"] == "the last cell state"
     assert table(rows["flax"])["outputs"] == (32, 10, 4)
     assert "carry" in sequence("flax", "gru")
 
