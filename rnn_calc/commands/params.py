@@ -108,6 +108,8 @@ def _check_goal(network: NetworkOptions, count: CountOptions, goal: GoalOptions,
 def _count(network: NetworkOptions, count: CountOptions, output: OutputOptions, destination: Destination) -> None:
     from rnn_calc.core.counts import count_everywhere, count_notation
 
+    if count.all_conventions and network.biases is not None:
+        raise UsageError("--all-conventions gives each convention its own number of biases; leave --biases out.")
     for value in count.steps or ():
         check_size("--steps", value, error=UsageError)
     setup = load_setup(network)

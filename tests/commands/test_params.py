@@ -124,6 +124,7 @@ def test_a_search_cut_short_says_so() -> None:
         (("--budget", "1M", "--proj", "3"), "no projection"),
         (("--budget", "1M", "--cell", "mgu", "-c", "onnx"), "onnx has no mgu"),
         (("--dtype", "int8"), "add --budget"),
+        (("--all-conventions", "--biases", "1"), "leave --biases out"),
         (("--limit", "3"), "add --total"),
         (("--total", "0"), "at least 1"),
         (("--total", str(10**18 + 1)), "at most 10^18"),
