@@ -10,13 +10,20 @@ import numpy as np
 from rnn_calc.core.direct import DirectPath
 from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.evaluation import Values
-from rnn_calc.core.extended import norms_by_entry
+from rnn_calc.core.extended import (
+    EntryLinearization,
+    GateLinearization,
+    block_norms_by_entry,
+    has_lost_gates,
+    norms_by_entry,
+)
 from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.memory import FLOAT64, require_memory
 from rnn_calc.core.products import JacobianProduct
 from rnn_calc.core.weights import Array
 
 _LOG10_2 = log10(2)
+_ENTRIES = 30
 
 
 class BlockNorms:
@@ -48,14 +55,24 @@ class BlockNorms:
         """
         # The product, what multiplies it, and the work of its singular values: 8.4 and 8.2 d_h² at d_h = 1500 and 2000.
         self._require_matrices(10 + len(self._jacobians))
-        derivative = Linearization(self._engine, self._values)
+        derivative = GateLinearization(self._engine, self._values)
         chain = derivative.uneven_chain()
         if chain:
             self._require_matrices(20 + len(self._jacobians))  # 17.8 d_h² at d_h = 1000
             found = norms_by_entry(chain, self._T, self._jacobians, self.kept, self._watch)
             return np.array(found) * _LOG10_2
+        # What one function of a linear map saturates evenly has been lifted already.
+        lifted = any(map(derivative.exponent, range(self._T)))
+        if not lifted and has_lost_gates(self._engine, self._values):
+            return self._norms_by_entry()
         compressed = None if self._jacobians else self._norms_compressed(derivative)
         return self._norms_in_full(derivative) if compressed is None else compressed
+
+    def _norms_by_entry(self) -> Array:
+        self._require_matrices(_ENTRIES + len(self._jacobians))
+        derivative = EntryLinearization(self._engine, self._values)
+        found = block_norms_by_entry(derivative, self._T, self.state, self._jacobians, self.kept, self._watch)
+        return np.array(found) * _LOG10_2
 
     def _require_matrices(self, count: int) -> None:
         require_memory(

@@ -9,7 +9,7 @@ from math import log
 import numpy as np
 
 from rnn_calc.core.engine import Engine
-from rnn_calc.core.equations import COMPLEMENT, Apply, Equation, Expression, Hadamard, Quotient, Sum, Vector
+from rnn_calc.core.equations import COMPLEMENT, Apply, Expression, Hadamard, Quotient, Sum, Vector
 from rnn_calc.core.evaluation import Values, evaluate
 from rnn_calc.core.weights import Array
 
@@ -48,7 +48,7 @@ def direct_path(engine: Engine, values: Values, state: str) -> DirectPath | None
     ((direct, share),) = shares
     others = [term for term in terms if term is not direct]
     alone = not any(map(engine.depends_on_state, (share, *others)))
-    logs = _log(share, engine, values)
+    logs = log_value(share, engine, values)
     sums = np.cumsum(logs[:0:-1], axis=0)
     sizes = np.exp(logs)
     return DirectPath(
@@ -71,26 +71,37 @@ def _share(term: Expression, state: str) -> Expression | None:
             return None
 
 
-def _log(expression: Expression, engine: Engine, values: Values) -> Array:
+def is_share(expression: Expression, engine: Engine) -> bool:
+    """Whether the value lies between 0 and 1 because it is a gate, what a gate leaves over, or a share of gates."""
+    match _made(expression, engine):
+        case Apply("sigmoid") | Quotient():
+            return True
+        case Apply(function, gate) if function == COMPLEMENT:
+            return is_share(gate, engine)
+        case _:
+            return False
+
+
+def log_value(expression: Expression, engine: Engine, values: Values) -> Array:
     """The natural logarithm of a value between 0 and 1: to every digit also where the value itself rounds to 0 or 1."""
-    made = _made(expression, engine.layer.equations)
+    made = _made(expression, engine)
     match made:
         case Apply("sigmoid", argument):
             return -np.logaddexp(0.0, -evaluate(argument, values, engine.weights))
         case Apply(function, gate) if function == COMPLEMENT:
-            match _made(gate, engine.layer.equations):
+            match _made(gate, engine):
                 case Apply("sigmoid", argument):
                     return -np.logaddexp(0.0, evaluate(argument, values, engine.weights))
         case Quotient(left, right):
-            return _log(left, engine, values) - _log(right, engine, values)
+            return log_value(left, engine, values) - log_value(right, engine, values)
         case Sum(terms):
-            return reduce(np.logaddexp, (_log(term, engine, values) for term in terms))
+            return reduce(np.logaddexp, (log_value(term, engine, values) for term in terms))
     with np.errstate(divide="ignore"):
         return np.log(evaluate(made, values, engine.weights))
 
 
-def _made(expression: Expression, equations: tuple[Equation, ...]) -> Expression:
+def _made(expression: Expression, engine: Engine) -> Expression:
     """The expression that a gate's name stands for."""
     if isinstance(expression, Vector) and not expression.previous:
-        return next((e.expression for e in equations if e.name == expression.name), expression)
+        return next((e.expression for e in engine.layer.equations if e.name == expression.name), expression)
     return expression

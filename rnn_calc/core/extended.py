@@ -1,19 +1,25 @@
 """Norms of products of Jacobians with an exponent for every entry: slow, and right where units saturate unevenly.
 
 In diag(s)·B a slope of 1e−350 beside one of 1 cannot be told from 0 by a row's common exponent; yet it decides the norm
-once a zero of B has wiped out the large one.
+once a zero of B has wiped out the large one. `Chain`s are the Jacobians of a plain cell; those of any other go through
+the same `Linearization` as always, whose rules are carried out in this arithmetic instead of NumPy's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from math import inf, log2
+from collections.abc import Collection, Mapping
+from math import inf, log, log2
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_calc.core.engine import Watch
-from rnn_calc.core.linearization import Chain
+from rnn_calc.core.direct import is_share, log_value
+from rnn_calc.core.engine import Engine, Watch
+from rnn_calc.core.equations import COMPLEMENT, Apply, Expression, Hadamard, Quotient, operands, walk
+from rnn_calc.core.evaluation import Values, evaluate
+from rnn_calc.core.functions import ELEMENTWISE, entry_slopes, is_uneven
+from rnn_calc.core.linearization import Chain, Linearization
 from rnn_calc.core.weights import Array
 
 # The exponent of an entry that is 0: below every other, and far from the end of int64.
@@ -24,37 +30,81 @@ _BAND = 128
 _UNSEEN = 120
 
 
-class _Entries:
+class Entries:
     """An array as mantissas times powers of two, one for each entry."""
 
     def __init__(self, values: Array, exponents: NDArray[np.int64] | int) -> None:
         self.mantissas, own = np.frexp(values)
         self.exponents = np.where(self.mantissas == 0, _NOTHING, exponents + own.astype(np.int64))
 
-    def plus(self, other: _Entries) -> _Entries:
+    @classmethod
+    def of_logs(cls, logs: Array) -> Entries:
+        """Positive numbers, or 0, from their natural logarithms."""
+        with np.errstate(invalid="ignore"):
+            exponents = np.where(np.isfinite(logs), np.floor(logs / log(2)), 0.0)
+            return cls(np.exp(logs - exponents * log(2)), exponents.astype(np.int64))
+
+    @property
+    def ndim(self) -> int:
+        """How many axes the array has."""
+        return self.mantissas.ndim
+
+    def __getitem__(self, index: int) -> Entries:
+        return self._like(self.mantissas[index], self.exponents[index])
+
+    def __neg__(self) -> Entries:
+        return self._like(-self.mantissas, self.exponents)
+
+    def __add__(self, other: Entries) -> Entries:
         top = np.maximum(self.exponents, other.exponents)
-        return _Entries(self.shifted(top) + other.shifted(top), top)
+        return Entries(self.shifted(top) + other.shifted(top), top)
+
+    def __mul__(self, other: Entries) -> Entries:
+        return Entries(self.mantissas * other.mantissas, self.exponents + other.exponents)
+
+    def __truediv__(self, other: Entries) -> Entries:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return Entries(self.mantissas / other.mantissas, self.exponents - other.exponents)
+
+    def __matmul__(self, matrix: Array) -> Entries:
+        """The matrix product with a plain matrix."""
+        scale = int(np.frexp(np.abs(matrix).max())[1])
+        product = self.times(np.ldexp(matrix, -scale))
+        return Entries(product.mantissas, product.exponents + scale)
+
+    @classmethod
+    def _like(cls, mantissas: Array, exponents: NDArray[np.int64]) -> Entries:
+        """Entries whose mantissas are in order already."""
+        made = cls.__new__(cls)
+        made.mantissas, made.exponents = mantissas, exponents
+        return made
 
     def shifted(self, top: NDArray[np.int64] | int) -> Array:
         """The entries divided by 2^top, where none is larger."""
         return np.ldexp(self.mantissas, np.maximum(self.exponents - top, -1100))
 
-    def times(self, matrix: Array) -> _Entries:
+    def times(self, matrix: Array) -> Entries:
         """The matrix product with a plain matrix whose entries are at most 1."""
         top = self.exponents.max(axis=1, keepdims=True)
         bands = np.where(self.mantissas == 0, -1, (top - self.exponents) // _BAND)
         occupied = top[:, 0] > _NOTHING
-        total = _Entries(np.zeros((len(bands), matrix.shape[1])), 0)
+        total = Entries(np.zeros((len(bands), matrix.shape[1])), 0)
         for band in np.unique(bands[bands >= 0]):
             base = top - band * _BAND
             # Sums over this band and all after it are below n·2^base.
             if (total.exponents - base)[occupied].min() > _UNSEEN + log2(len(matrix)):
                 break
             rows = np.where(bands == band, self.shifted(np.maximum(base, self.exponents)), 0.0)
-            total = total.plus(_Entries(rows @ matrix, base))
+            total = total + Entries(rows @ matrix, base)
         return total
 
+    def plain(self) -> Array:
+        """As an array; entries beyond float64 are infinite, entries below it 0."""
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(np.ldexp(self.mantissas, np.clip(self.exponents, -3000, 3000)))
+
     def log2_norm(self) -> float:
+        """The base-2 logarithm of the 2-norm; minus infinity where all is 0."""
         top = int(self.exponents.max())
         return top + log2(float(np.linalg.norm(self.shifted(top), 2))) if top > _NOTHING else -inf
 
@@ -65,14 +115,86 @@ def norms_by_entry(
     """The base-2 logarithm of ‖∂h_T/∂h_{T−lag}‖₂ for lag 1 … T−1; matrices of the lags in `jacobians` go to `kept`."""
     scale = int(np.frexp(np.abs(chain.matrix).max())[1])
     matrix = np.ldexp(chain.matrix, -scale)
-    product = _Entries(np.eye(len(matrix)), 0)
+    product = Entries(np.eye(len(matrix)), 0)
     norms = []
     for lag in watch(range(1, T)):
-        slopes = _Entries(chain.slopes[T - lag], chain.exponents[T - lag])
-        product = _Entries(product.mantissas * slopes.mantissas, product.exponents + slopes.exponents).times(matrix)
-        product = _Entries(product.mantissas, product.exponents + scale)
+        slopes = Entries(chain.slopes[T - lag], chain.exponents[T - lag])
+        product = (product * slopes).times(matrix)
+        product = Entries(product.mantissas, product.exponents + scale)
         norms.append(product.log2_norm())
         if lag in jacobians:
-            with np.errstate(over="ignore", under="ignore"):
-                kept[lag] = np.ldexp(product.mantissas, np.clip(product.exponents, -3000, 3000))
+            kept[lag] = product.plain()
+    return norms
+
+
+class GateLinearization(Linearization):
+    """The derivative of a run in float64, with what a gate leaves over, 1 − σ(a), as σ(−a), which does not cancel."""
+
+    def _prepare(self, node: Expression) -> None:
+        super()._prepare(node)
+        for factor in operands(node) if isinstance(node, Hadamard) else ():
+            if isinstance(factor, Apply) and factor.function == COMPLEMENT and is_share(factor, self._engine):
+                self._factors[factor] = np.exp(log_value(factor, self._engine, self._values))
+
+
+class EntryLinearization(Linearization):
+    """The derivative of a run in numbers with an exponent for each, so that gates far below float64 keep their size."""
+
+    def _prepare(self, node: Expression) -> None:
+        # The rules are the base class's; only what they multiply by is kept in another arithmetic.
+        slopes, factors = cast("dict[Apply, Entries]", self._slopes), cast("dict[Expression, Entries]", self._factors)
+        if isinstance(node, Apply):
+            argument = evaluate(node.argument, self._values, self._engine.weights)
+            slopes[node] = Entries(*entry_slopes(node.function, argument))
+        if isinstance(node, Hadamard | Quotient):
+            for factor in operands(node):
+                factors[factor] = self._value(factor)
+
+    def _value(self, expression: Expression) -> Entries:
+        if is_share(expression, self._engine):
+            return Entries.of_logs(log_value(expression, self._engine, self._values))
+        return Entries(evaluate(expression, self._values, self._engine.weights), 0)
+
+    @staticmethod
+    def _step(array: Array, t: int) -> Array:
+        return array if array.ndim == 1 else array[t]
+
+    def width(self, state: str) -> int:
+        """How wide a state is."""
+        return self._engine.layer.sizes[self._engine.layer.state[state]]
+
+    def pull_entries(self, t: int, cotangents: Mapping[str, Entries]) -> dict[str, Entries]:
+        """Rows `M` for each state of step `t`, times ∂state_t/∂state_{t−1}: `pull` in this arithmetic."""
+        return cast("dict[str, Entries]", self.pull(t, cast("Mapping[str, Array]", cotangents)))
+
+
+def has_lost_gates(engine: Engine, values: Values) -> bool:
+    """Whether a slope of the recurrence, or a gate in it, is too small for float64 to hold with all its digits."""
+    nodes = (node for equation in engine.layer.equations for node in walk(equation.expression))
+    for node in nodes:
+        if isinstance(node, Apply) and ELEMENTWISE[node.function].saturation:
+            argument = evaluate(node.argument, values, engine.weights)
+            if is_uneven(node.function, argument, np.zeros(len(argument), dtype=np.int64)):
+                return True
+    return False
+
+
+def block_norms_by_entry(
+    derivative: EntryLinearization,
+    T: int,
+    state: str,
+    jacobians: Collection[int],
+    kept: dict[int, Array],
+    watch: Watch,
+) -> list[float]:
+    """The base-2 logarithm of ‖∂s_T/∂s_{T−lag}‖₂ of a state s, for lag 1 … T−1; matrices go to `kept`."""
+    width = derivative.width(state)
+    blocks = {state: Entries(np.eye(width), 0)}
+    norms = []
+    for lag in watch(range(1, T)):
+        blocks = derivative.pull_entries(T - lag, blocks)
+        block = blocks.get(state)
+        norms.append(-inf if block is None else block.log2_norm())
+        if lag in jacobians:
+            kept[lag] = np.zeros((width, width)) if block is None else block.plain()
     return norms
