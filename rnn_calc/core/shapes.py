@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
@@ -65,25 +66,21 @@ class PartShapes(NamedTuple):
     checks: tuple[DimensionCheck, ...]
 
 
+@dataclass(frozen=True, eq=False)
 class ShapeReport:
     """Every tensor of a network as a convention writes it, part by part.
 
-    `sequence`: the tensors of whole sequences (empty unless asked for); `chains` and `unrolled`: the states
-    and the steps that are drawn.
+    `sequence`: the tensors of whole sequences (empty unless asked for), `packing`: their lengths where those differ;
+    `chains` and `unrolled`: the states and the steps that are drawn.
     """
 
-    def __init__(
-        self,
-        notation: Notation,
-        mode: Mode,
-        parts: tuple[PartShapes, ...],
-        sequence: tuple[Tensor, ...],
-        packing: Packing | None,
-        chains: tuple[Chain, ...],
-        unrolled: tuple[UnrolledStep, ...],
-    ) -> None:
-        self.notation, self.mode, self.parts = notation, mode, parts
-        self.sequence, self.packing, self.chains, self.unrolled = sequence, packing, chains, unrolled
+    notation: Notation
+    mode: Mode
+    parts: tuple[PartShapes, ...]
+    sequence: tuple[Tensor, ...]
+    packing: Packing | None
+    chains: tuple[Chain, ...]
+    unrolled: tuple[UnrolledStep, ...]
 
     @property
     def network(self) -> Network:

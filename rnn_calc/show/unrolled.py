@@ -8,6 +8,7 @@ from rnn_calc.core.notation import write_shape
 from rnn_calc.core.shapes import ShapeReport
 from rnn_calc.core.unrolling import Chain, UnrolledStep
 from rnn_calc.show.document import Layout, Line
+from rnn_calc.show.format import to_ascii
 
 # More layers than this are not drawn one by one.
 _MOST_DRAWN = 4
@@ -65,6 +66,8 @@ def _grid(report: ShapeReport, layout: Layout, cell: str, bands: list[_Band], st
     """The bands over all steps, in rows of as many steps as fit; one step after the other where not even one does."""
     arrows = (" -> ", " <- ") if layout.ascii else (" → ", " ← ")
     gap = " " * len(arrows[0])
+    if layout.ascii:  # an arrow in a symbol becomes two characters, and everything is placed by its width
+        bands = [_Band(tuple((tuple(map(to_ascii, s)), reverse) for s, reverse in b.lines), b.shape) for b in bands]
     texts = [state for band in bands for states, _ in band.lines for state in states]
     state_width = max(map(len, [*texts, *(band.shape for band in bands if band.lines)]))
     step_width = max(len(cell), *(len(_labelled(report, symbol)) for step in steps for symbol in (step.x, step.y)))

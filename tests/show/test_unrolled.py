@@ -10,8 +10,10 @@ from rnn_calc.show.document import Layout
 from rnn_calc.show.unrolled import draw_unrolled
 
 
-def drawn(network: Network, steps: int, mode: Mode = "many-to-many", *, width: int = 80) -> list[str]:
-    lines = draw_unrolled(shapes(network, unroll=steps, mode=mode), Layout(width=width))
+def drawn(
+    network: Network, steps: int, mode: Mode = "many-to-many", *, width: int = 80, ascii_only: bool = False
+) -> list[str]:
+    lines = draw_unrolled(shapes(network, unroll=steps, mode=mode), Layout(width=width, ascii=ascii_only))
     return ["".join(text for text, _ in line) for line in lines]
 
 
@@ -23,6 +25,15 @@ def test_two_directions_stand_under_each_other_with_their_arrows() -> None:
         "h^(←)_1 ← [ rnn ]  ← h^(←)_2 ← [ rnn ]  ← h^(←)_3",
         "  (3,)       ↑         (3,)       ↑         (3,)",
         "          x_1 (4,)             x_2 (4,)",
+    ]
+
+
+def test_in_a_small_character_set_everything_stays_under_each_other() -> None:
+    assert drawn(Network(4, 3, bidirectional=True), 1, ascii_only=True) == [
+        "h^(->)_0 -> [ rnn ]  -> h^(->)_1",
+        "h^(<-)_1 <- [ rnn ]  <- h^(<-)_2",
+        "  (3,)         ↑          (3,)",
+        "            x_1 (4,)",
     ]
 
 
