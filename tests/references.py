@@ -41,8 +41,12 @@ def rnn_states(weights: Mapping[str, Array], x: Array, h0: Array, activation: st
     return np.array(states)
 
 
+def _input_part(w: Mapping[str, Array], gate: str, x: Numbers) -> Numbers:
+    return np.asarray(w[f"W_x{gate}"] @ x + w.get(f"b_{gate}", 0.0))
+
+
 def _affine(w: Mapping[str, Array], gate: str, x: Numbers, h: Numbers) -> Numbers:
-    return np.asarray(w[f"W_x{gate}"] @ x + w[f"W_h{gate}"] @ h + w[f"b_{gate}"])
+    return np.asarray(_input_part(w, gate, x) + w[f"W_h{gate}"] @ h + w.get(f"b_h{gate}", 0.0))
 
 
 def rnn_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
@@ -50,41 +54,93 @@ def rnn_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> St
 
 
 def lstm_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
+    """The LSTM with its forget gate; where there is a W_hr, the hidden state is projected by it."""
     i, f, o = (sigmoid(_affine(w, gate, x, s["h"])) for gate in "ifo")
     c = f * s["c"] + i * np.tanh(_affine(w, "g", x, s["h"]))
-    return {"c": c, "h": o * np.tanh(c)}
+    shown = o * np.tanh(c)
+    return {"h": w["W_hr"] @ shown if "W_hr" in w else shown, "c": c}
 
 
 def peephole_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
     """The LSTM whose gates see the cell state through a vector of weights each; the output gate sees the new one."""
     i, f = (sigmoid(_affine(w, gate, x, s["h"]) + w[f"p_{gate}"] * s["c"]) for gate in "if")
     c = f * s["c"] + i * np.tanh(_affine(w, "g", x, s["h"]))
-    return {"c": c, "h": sigmoid(_affine(w, "o", x, s["h"]) + w["p_o"] * c) * np.tanh(c)}
+    return {"h": sigmoid(_affine(w, "o", x, s["h"]) + w["p_o"] * c) * np.tanh(c), "c": c}
 
 
 def gru_after_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
     """The GRU with its reset gate after the matrix product, as cuDNN and PyTorch have it."""
     r, z = (sigmoid(_affine(w, gate, x, s["h"])) for gate in "rz")
-    n = np.tanh(w["W_xn"] @ x + w["b_n"] + r * (w["W_hn"] @ s["h"] + w["b_hn"]))
+    n = np.tanh(_input_part(w, "n", x) + r * (w["W_hn"] @ s["h"] + w.get("b_hn", 0.0)))
     return {"h": (1 - z) * n + z * s["h"]}
 
 
 def gru_before_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
     """The GRU with its reset gate before the matrix product, as Cho et al. wrote it."""
     r, z = (sigmoid(_affine(w, gate, x, s["h"])) for gate in "rz")
-    n = np.tanh(w["W_xn"] @ x + w["W_hn"] @ (r * s["h"]) + w["b_n"])
+    n = np.tanh(_affine(w, "n", x, r * s["h"]))
     return {"h": (1 - z) * n + z * s["h"]}
 
 
+def mgu_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
+    """One gate that forgets and resets."""
+    f = sigmoid(_affine(w, "f", x, s["h"]))
+    return {"h": (1 - f) * s["h"] + f * np.tanh(_affine(w, "n", x, f * s["h"]))}
+
+
 def indrnn_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
-    return {"h": np.tanh(w["W_xh"] @ x + w["u"] * s["h"] + w["b_h"])}
+    return {"h": np.tanh(_input_part(w, "h", x) + w["u_h"] * s["h"])}
+
+
+def minlstm_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
+    """Gates of the input alone, which share 1 between them."""
+    f, i = (sigmoid(_input_part(w, gate, x)) for gate in "fi")
+    return {"h": (f * s["h"] + i * _input_part(w, "g", x)) / (f + i)}
+
+
+def mingru_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
+    z = sigmoid(_input_part(w, "z", x))
+    return {"h": s["h"] + z * (_input_part(w, "n", x) - s["h"])}
+
+
+# One step of every cell that the package ships.
+STEPS: dict[str, Step] = {
+    "rnn": rnn_step,
+    "lstm": lstm_step,
+    "lstm-peephole": peephole_step,
+    "gru": gru_after_step,
+    "gru-reset-before": gru_before_step,
+    "mgu": mgu_step,
+    "indrnn": indrnn_step,
+    "minlstm": minlstm_step,
+    "mingru": mingru_step,
+}
 
 
 def sru_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
     """A light recurrence: its gates see the input alone, and its output is not fed back."""
-    f, r = (sigmoid(w[f"W_x{gate}"] @ x + w[f"b_{gate}"]) for gate in "fr")
+    f, r = (sigmoid(_input_part(w, gate, x)) for gate in "fr")
     c = f * s["c"] + (1 - f) * (w["W_xg"] @ x)
     return {"c": c, "h": r * np.tanh(c)}
+
+
+def shared_gates_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
+    """Gates that multiply one another and themselves, that are summands, and that a state is divided by."""
+    i, f = (sigmoid(_affine(w, gate, x, s["h"])) for gate in "if")
+    c = i * f * s["c"] + i * i + f
+    return {"h": np.tanh(_affine(w, "g", x, c)) / (i + 1 + f * f), "c": c}
+
+
+def two_states_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
+    """Two states that see each other and are both functions of one stack; the third is h one step ago."""
+    p = np.tanh(_affine(w, "p", x, s["h"]) + w["V"] @ s["q"])
+    h = np.tanh(_affine(w, "h", x, s["h"]) - p * s["late"])
+    return {"h": h, "q": np.tanh(_affine(w, "q", x, s["h"])), "late": s["h"]}
+
+
+def linear_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:
+    """No function on the way, and one product that is used twice."""
+    return {"h": _affine(w, "h", x, s["h"]), "c": (w["W_hh"] @ s["h"]) * s["c"] + w["W_hm"] @ s["h"]}
 
 
 def run(step: Step, weights: Mapping[str, Array], x: Array, initial: Mapping[str, Array]) -> dict[str, Array]:

@@ -54,7 +54,7 @@ class Engine:
             for equation in self.recurrence:
                 if equation.name not in now:
                     now[equation.name] = np.empty((T, *batch, self.layer.sizes[axis_of(equation.expression)]))
-            loop = StepLoop(self._compiled, T, batch)
+            loop = StepLoop(self.compiled, T, batch)
             for start in watch(range(0, T, loop.block)):
                 loop.run(values.block(slice(start, start + loop.block)))
             for equation in self._after:
@@ -66,7 +66,8 @@ class Engine:
         return depends_on_state(expression, self._stateful)
 
     @cached_property
-    def _compiled(self) -> Recurrence:
+    def compiled(self) -> Recurrence:
+        """The recurrence as the calls of a step, made when it is first run."""
         return Recurrence(Program(self.recurrence, self.layer.state, self._stateful), self.layer.sizes, self.weights)
 
 

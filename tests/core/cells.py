@@ -1,6 +1,7 @@
-"""Cells that the package does not ship, written in its equations: they show that the engine serves any of them.
+"""Every cell that the package ships, and some that it does not: they show that the engine serves any of them.
 
-Each comes with its reference in plain NumPy and with the parameters that are constants.
+The others are written in the package's equations to strain the compiler: constants, gates that are used in every way,
+states that share a call, sums that are states themselves. Each comes with its reference in plain NumPy.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from rnn_calc.core.equations import (
     Hadamard,
     Parameter,
     Product,
+    Quotient,
     Sum,
     Vector,
 )
@@ -31,74 +33,50 @@ MINUS = Parameter("minus", "constant", ("d_h",))
 PLUS = Parameter("plus", "constant", ("d_h",))
 
 
-def _vector(name: str) -> Parameter:
-    return Parameter(name, "diagonal", ("d_h",))
-
-
 def _matrix(name: str, columns: str) -> Parameter:
     return Parameter(name, "matrix", ("d_h", columns))
 
 
-def _gate(name: str, expression: Expression | None = None) -> Equation:
-    return Equation(name, Apply("sigmoid", expression or Affine(name)), "gate", "")
+def _gate(name: str, expression: Expression | None = None, function: str = "sigmoid") -> Equation:
+    return Equation(name, Apply(function, expression or Affine(name)), "gate", "")
 
 
 def _state(name: str, expression: Expression) -> Equation:
     return Equation(name, expression, "state", "")
 
 
-def _input_affine(gate: str) -> Sum:
-    return Sum((Product(_matrix(f"W_x{gate}", "d_in"), INPUT), _vector(f"b_{gate}")))
-
-
-def _mix(gate: Equation, new: Equation) -> Expression:
-    """(1 − z) ⊙ n + z ⊙ h_prev, in the language of sums and products alone."""
-    return Sum((new.vector, Hadamard(gate.vector, Sum((H_PREV, Hadamard(MINUS, new.vector))))))
-
-
-def _lstm() -> Cell:
-    i, f, o = _gate("i"), _gate("f"), _gate("o")
-    g = Equation("g", Apply("tanh", Affine("g")), "gate", "")
-    c = _state("c", Sum((Hadamard(f.vector, C_PREV), Hadamard(i.vector, g.vector))))
-    h = _state("h", Hadamard(o.vector, Apply("tanh", c.vector)))
-    return Cell("lstm", ("h", "c"), (i, f, g, o, c, h), "Gers, Schmidhuber, Cummins 2000")
-
-
-def _peephole() -> Cell:
-    i = _gate("i", Sum((Affine("i"), Hadamard(_vector("p_i"), C_PREV))))
-    f = _gate("f", Sum((Hadamard(C_PREV, _vector("p_f")), Affine("f"))))
-    c = _state("c", Sum((Hadamard(f.vector, C_PREV), Hadamard(i.vector, Apply("tanh", Affine("g"))))))
-    o = _gate("o", Sum((Affine("o"), Hadamard(_vector("p_o"), c.vector))))
-    h = _state("h", Hadamard(o.vector, Apply("tanh", c.vector)))
-    return Cell("peephole", ("c", "h"), (i, f, c, o, h), "Gers, Schmidhuber 2000")
-
-
-def _gru_after() -> Cell:
-    r, z = _gate("r"), _gate("z")
-    recurrent = Sum((Product(_matrix("W_hn", "d_h"), H_PREV), _vector("b_hn")))
-    n = Equation("n", Apply("tanh", Sum((*_input_affine("n").terms, Hadamard(r.vector, recurrent)))), "gate", "")
-    return Cell("gru after", ("h",), (r, z, n, _state("h", _mix(z, n))), "cuDNN")
-
-
-def _gru_before() -> Cell:
-    r, z = _gate("r"), _gate("z")
-    reset = Product(_matrix("W_hn", "d_h"), Hadamard(r.vector, H_PREV))
-    n = Equation("n", Apply("tanh", Sum((*_input_affine("n").terms, reset))), "gate", "")
-    return Cell("gru before", ("h",), (r, z, n, _state("h", _mix(z, n))), "Cho et al. 2014")
-
-
-def _indrnn() -> Cell:
-    h = Apply("phi", Sum((*_input_affine("h").terms, Hadamard(_vector("u"), H_PREV))))
-    return Cell("indrnn", ("h",), (_state("h", h),), "Li et al. 2018")
-
-
 def _sru() -> Cell:
-    f, r = (_gate(name, _input_affine(name)) for name in "fr")
+    f, r = (_gate(name, Affine(name, None)) for name in "fr")
     g = Equation("g", Product(_matrix("W_xg", "d_in"), INPUT), "gate", "")
     rest = Hadamard(Sum((PLUS, Hadamard(MINUS, f.vector))), g.vector)
     c = _state("c", Sum((rest, Hadamard(f.vector, C_PREV))))
     h = _state("h", Hadamard(r.vector, Apply("tanh", c.vector)))
     return Cell("sru", ("c", "h"), (f, r, g, c, h), "after Lei et al. 2018")
+
+
+def _shared_gates() -> Cell:
+    """Gates that multiply one another, themselves, and are summands: none may be kept as its reciprocal."""
+    i, f = _gate("i"), _gate("f")
+    c = _state("c", Hadamard(Hadamard(i.vector, f.vector), C_PREV) + Hadamard(i.vector, i.vector) + f.vector)
+    g = _gate("g", Affine("g", c.vector), "tanh")
+    h = _state("h", Quotient(g.vector, i.vector + PLUS + Hadamard(f.vector, f.vector)))
+    return Cell("shared gates", ("h", "c"), (i, f, c, g, h), "")
+
+
+def _two_states() -> Cell:
+    """Three gates of one stack and one function, two of them states; a sum of two products; a state that is a copy."""
+    q_prev, late = (Vector(name, "d_h", previous=True) for name in ("q", "late"))
+    p = _gate("p", Affine("p") + Product(_matrix("V", "d_h"), q_prev), "tanh")
+    q = _state("q", Apply("tanh", Affine("q")))
+    h = _state("h", Apply("tanh", Affine("h") + Hadamard(Hadamard(MINUS, p.vector), late)))
+    return Cell("two states", ("h", "q", "late"), (p, q, h, _state("late", H_PREV)), "")
+
+
+def _linear() -> Cell:
+    """States that are sums of products, with no function on the way; one of the products is used twice."""
+    seen = Product(Parameter("W_hh", "recurrent", ("d_h", "d_h")), H_PREV)
+    c = _state("c", Hadamard(seen, C_PREV) + Product(_matrix("W_hm", "d_h"), H_PREV))
+    return Cell("linear", ("h", "c"), (_state("h", Affine("h")), c), "")
 
 
 @dataclass(frozen=True)
@@ -114,11 +92,9 @@ class Case:
 
 
 CASES = (
-    Case(CELLS["rnn"], references.rnn_step),
-    Case(_lstm(), references.lstm_step),
-    Case(_peephole(), references.peephole_step),
-    Case(_gru_after(), references.gru_after_step),
-    Case(_gru_before(), references.gru_before_step),
-    Case(_indrnn(), references.indrnn_step),
+    *(Case(cell, references.STEPS[name]) for name, cell in CELLS.items()),
     Case(_sru(), references.sru_step),
+    Case(_shared_gates(), references.shared_gates_step),
+    Case(_two_states(), references.two_states_step),
+    Case(_linear(), references.linear_step),
 )

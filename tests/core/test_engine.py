@@ -1,175 +1,233 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_calc.core.cells import Cell
+from rnn_calc.core.cells import CELLS
 from rnn_calc.core.engine import Engine
-from rnn_calc.core.equations import ACTIVATIONS, H_PREV, Affine, Apply, Equation
-from rnn_calc.core.evaluation import Values
-from rnn_calc.core.linearization import Linearization
-from rnn_calc.core.network import Network
+from rnn_calc.core.equations import ACTIVATIONS
+from rnn_calc.core.network import Layer, Network
 from rnn_calc.core.weights import Weights
 from tests import references
 from tests.core.cells import CASES, Case
-from tests.core.drawing import random_arrays, sequence
-from tests.references import Array, complex_step_jacobian
+from tests.core.drawing import sequence
+from tests.references import Array
 
 every_case = pytest.mark.parametrize("case", CASES, ids=[case.cell.name for case in CASES])
-every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 small = st.integers(1, 6)
 seeds = st.integers(0, 10**6)
 
 
-def set_up(case: Case, seed: int, d_in: int, d_h: int, d_out: int = 0) -> tuple[Network, dict[str, Array]]:
-    network = Network(d_in, d_h, d_out, cell=case.cell)
-    return network, case.with_constants(random_arrays(network, seed, 1.5))
+def layer_arrays(layer: Layer, case: Case, seed: int, scale: float = 1.5) -> dict[str, Array]:
+    """A dense array for every parameter of a layer."""
+    rng = np.random.default_rng(seed)
+    shapes = {parameter.name: [layer.sizes[axis] for axis in parameter.axes] for parameter in layer.parameters}
+    return case.with_constants(
+        {name: scale * rng.standard_normal(shape) / np.sqrt(shape[-1]) for name, shape in shapes.items()}
+    )
 
 
-def first_state(case: Case, seed: int, *shape: int) -> dict[str, Array]:
+def first_state(layer: Layer, seed: int, *batch: int) -> dict[str, Array]:
     rng = np.random.default_rng([seed, 2])
-    return {name: rng.uniform(-1, 1, shape) for name in case.cell.state}
+    return {name: rng.uniform(-1, 1, (*batch, layer.sizes[axis])) for name, axis in layer.state.items()}
+
+
+def only_layer(case: Case, d_in: int, d_h: int, biases: int = 1) -> Layer:
+    return Network(d_in, d_h, cell=case.cell, biases=biases).stack[0][0]
+
+
+def check_against_reference(layer: Layer, case: Case, arrays: dict[str, Array], seed: int, T: int) -> None:
+    x, initial = sequence(seed, T, layer.sizes["d_in"]), first_state(layer, seed)
+    values = Engine(layer, Weights(arrays)).run(x, initial)
+    expected = references.run(case.step, arrays, x, initial)
+    for name, states in expected.items():
+        # Rounding grows with the weights over 12 steps at most: 1e−12 of the largest leaves digits of room.
+        size = max(1.0, np.abs(states).max())
+        np.testing.assert_allclose(values.now[name] / size, states / size, atol=1e-12)
+        np.testing.assert_array_equal(values.previous[name], [initial[name], *values.now[name][:-1]])
 
 
 @every_case
-@given(seed=seeds, d_in=small, d_h=small, T=st.integers(1, 12))
+@given(seed=seeds, d_in=small, d_h=small, T=st.integers(1, 12), biases=st.integers(0, 2))
 @settings(deadline=None, max_examples=20)
-def test_every_cell_steps_as_its_equations_in_plain_numpy(case: Case, seed: int, d_in: int, d_h: int, T: int) -> None:
-    network, arrays = set_up(case, seed, d_in, d_h)
-    x, initial = sequence(seed, T, d_in), first_state(case, seed, d_h)
-    values = Engine(network, Weights(arrays)).run(x, initial)
-    expected = references.run(case.step, arrays, x, initial)
-    for name, states in expected.items():
-        # Rounding grows with the weights over 12 steps at most: 1e−12 leaves four digits of room.
-        np.testing.assert_allclose(values.now[name], states, atol=1e-12)
-        np.testing.assert_array_equal(values.previous[name], [initial[name], *values.now[name][:-1]])
+def test_every_cell_steps_as_its_equations_in_plain_numpy(
+    case: Case, seed: int, d_in: int, d_h: int, T: int, biases: int
+) -> None:
+    layer = only_layer(case, d_in, d_h, biases)
+    check_against_reference(layer, case, layer_arrays(layer, case, seed, 0.8), seed, T)
+
+
+@given(seed=seeds, d_in=small, d_h=st.integers(3, 6), d_p=st.integers(1, 2), T=st.integers(1, 12))
+@settings(deadline=None, max_examples=20)
+def test_a_projected_lstm_steps_as_its_equations_in_plain_numpy(
+    seed: int, d_in: int, d_h: int, d_p: int, T: int
+) -> None:
+    layer = Network(d_in, d_h, cell=CELLS["lstm"], d_p=d_p).stack[0][0]
+    case = Case(CELLS["lstm"], references.lstm_step)
+    assert {name: len(state) for name, state in first_state(layer, 0).items()} == {"h": d_p, "c": d_h}
+    check_against_reference(layer, case, layer_arrays(layer, case, seed), seed, T)
+
+
+def gates_of(name: str, w: dict[str, Array], x: Array, h: Array) -> dict[str, Array]:
+    """The gates of one step of a cell, from its equations in plain NumPy."""
+    found: dict[str, Array] = {}
+    for gate in {"lstm": "ifog", "gru": "rz"}[name]:
+        before = w[f"W_x{gate}"] @ x + w[f"W_h{gate}"] @ h + w[f"b_{gate}"]
+        found |= {f"a_{gate}": before, gate: np.tanh(before) if gate == "g" else references.sigmoid(before)}
+    return found
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_every_gate_and_pre_activation_is_kept_as_the_equations_have_it(name: str) -> None:
+    case = Case(CELLS[name], references.STEPS[name])
+    layer = only_layer(case, 3, 4)
+    arrays, x, initial = layer_arrays(layer, case, 5), sequence(5, 6, 3), first_state(layer, 5)
+    values = Engine(layer, Weights(arrays)).run(x, initial)
+    assert set(values.now) == {"x", *(equation.name for equation in layer.equations)}
+    for t in range(6):
+        for gate, value in gates_of(name, arrays, x[t], values.previous["h"][t]).items():
+            np.testing.assert_allclose(values.now[gate][t], value, atol=1e-13)
 
 
 @every_case
 @given(seed=seeds, d_in=small, d_h=small, B=st.integers(1, 4))
 @settings(deadline=None, max_examples=10)
 def test_a_row_of_a_batch_is_the_single_run(case: Case, seed: int, d_in: int, d_h: int, B: int) -> None:
-    network, arrays = set_up(case, seed, d_in, d_h, 2)
-    engine = Engine(network, Weights(arrays))
-    x, initial = sequence(seed, 7, B, d_in), first_state(case, seed, B, d_h)
+    layer = only_layer(case, d_in, d_h)
+    engine = Engine(layer, Weights(layer_arrays(layer, case, seed, 0.8)))
+    x, initial = sequence(seed, 7, B, d_in), first_state(layer, seed, B)
     together = engine.run(x, initial)
     for b in range(B):
         alone = engine.run(x[:, b], {name: state[b] for name, state in initial.items()})
         for name, value in alone.now.items():
             # BLAS may round a row of a matrix product otherwise than a vector's: a few u a step.
-            np.testing.assert_allclose(together.now[name][:, b], value, atol=1e-12)
+            np.testing.assert_allclose(together.now[name][:, b], value, rtol=1e-11, atol=1e-12)
+
+
+def test_a_batch_too_large_for_one_block_is_its_rows() -> None:
+    case = Case(CELLS["lstm"], references.lstm_step)
+    layer = only_layer(case, 2, 8)
+    engine = Engine(layer, Weights(layer_arrays(layer, case, 1, 0.7)))
+    x, initial = sequence(1, 9, 500, 2), first_state(layer, 1, 500)
+    together = engine.run(x, initial)
+    for b in (0, 123, 499):
+        alone = engine.run(x[:, b], {name: state[b] for name, state in initial.items()})
+        np.testing.assert_allclose(together.now["h"][:, b], alone.now["h"], atol=1e-13)
 
 
 @every_case
-@pytest.mark.parametrize("T", [511, 513, 1100])
-def test_a_run_over_several_blocks_of_memory_is_one_run(case: Case, T: int) -> None:
-    network = Network(3, 4, 2, cell=case.cell)
-    arrays = case.with_constants(random_arrays(network, 0, 0.7))
-    x, initial = sequence(0, T, 3), first_state(case, 0, 4)
-    states = references.run(case.step, arrays, x, initial)
-    values = Engine(network, Weights(arrays)).run(x, initial)
-    for name in case.cell.state:
-        # Weights of scale 0.7 contract, so rounding does not build up.
-        np.testing.assert_allclose(values.now[name], states[name], atol=1e-12)
-    np.testing.assert_allclose(values.now["y"], states["h"] @ arrays["W_hy"].T + arrays["b_y"], atol=1e-12)
-
-
-def rows_of(case: Case, network: Network, arrays: dict[str, Array], values: Values, t: int) -> None:
-    derivative = Linearization(Engine(network, Weights(arrays)), values)
-    state = {name: values.previous[name][t] for name in case.cell.state}
-    for of in case.cell.state:
-        pulled = derivative.pull(t, {of: np.eye(network.d_h)})
-        for by in case.cell.state:
-            exact = complex_step_jacobian(case.step, arrays, values.now["x"][t], state, of, by)
-            ours = pulled.get(by, np.zeros_like(exact))
-            # Entries are sums of a few products; relative to the largest, rounding is some n·u.
-            np.testing.assert_allclose(ours, exact, atol=1e-12 * max(1.0, np.abs(exact).max()))
-
-
-@every_case
-@given(seed=seeds, d_in=small, d_h=small, t=st.integers(0, 4))
-@settings(deadline=None, max_examples=20)
-def test_the_transposed_derivative_is_the_complex_step_jacobian(
-    case: Case, seed: int, d_in: int, d_h: int, t: int
-) -> None:
-    network, arrays = set_up(case, seed, d_in, d_h)
-    values = Engine(network, Weights(arrays)).run(sequence(seed, 5, d_in), first_state(case, seed, d_h))
-    rows_of(case, network, arrays, values, t)
-
-
-@every_case
-@given(seed=seeds, d_h=small)
+@given(seed=seeds, T=st.integers(2, 40), cut=st.integers(1, 39), d_h=st.integers(1, 20))
 @settings(deadline=None, max_examples=10)
-def test_the_derivative_of_a_block_of_cotangents_is_linear(case: Case, seed: int, d_h: int) -> None:
-    network, arrays = set_up(case, seed, 2, d_h)
-    values = Engine(network, Weights(arrays)).run(sequence(seed, 3, 2), first_state(case, seed, d_h))
-    derivative = Linearization(Engine(network, Weights(arrays)), values)
-    rng = np.random.default_rng(seed)
-    blocks = {name: rng.standard_normal((3, d_h)) for name in case.cell.state}
-    together = derivative.pull(2, blocks)
-    apart = [derivative.pull(2, {name: block}) for name, block in blocks.items()]
-    for name in case.cell.state:
-        total = sum((part[name] for part in apart if name in part), np.zeros((3, d_h)))
-        np.testing.assert_allclose(together.get(name, np.zeros((3, d_h))), total, atol=1e-12)
+def test_a_sequence_cut_and_resumed_has_the_same_bits(case: Case, seed: int, T: int, cut: int, d_h: int) -> None:
+    cut = min(cut, T - 1)
+    layer = only_layer(case, 3, d_h)
+    engine = Engine(layer, Weights(layer_arrays(layer, case, seed, 0.8)))
+    x, initial = sequence(seed, T, 3), first_state(layer, seed)
+    whole = engine.run(x, initial)
+    resumed = engine.run(x[cut:], {name: whole.now[name][cut - 1].copy() for name in layer.state})
+    for equation in layer.equations:
+        np.testing.assert_array_equal(resumed.now[equation.name], whole.now[equation.name][cut:])
 
 
-@every_activation
-def test_central_differences_agree_with_the_derivative(activation: str) -> None:
-    network = Network(2, 4, activation=activation)
-    arrays = random_arrays(network, 3)
-    x, h0 = sequence(3, 1, 2), np.array([0.3, -0.4, 0.1, 0.8])
-    engine = Engine(network, Weights(arrays))
-    J = Linearization(engine, engine.run(x, {"h": h0})).pull(0, {"h": np.eye(4)})["h"]
-    step = 1e-6
-    for unit, e in enumerate(np.eye(4)):
-        up, down = (references.rnn_states(arrays, x, h0 + sign * step * e, activation)[0] for sign in (1, -1))
-        # Central differences: step² truncation and u/step rounding, both about 1e−10.
-        np.testing.assert_allclose(J[:, unit], (up - down) / (2 * step), atol=1e-9)
+@every_case
+@pytest.mark.parametrize("T", [1023, 1025, 2300])
+def test_a_run_over_several_blocks_of_memory_is_one_run(case: Case, T: int) -> None:
+    layer = only_layer(case, 3, 4)
+    # Weights of scale 0.3 contract, so rounding does not build up.
+    arrays = layer_arrays(layer, case, 0, 0.3)
+    x, initial = sequence(0, T, 3), first_state(layer, 0)
+    states = references.run(case.step, arrays, x, initial)
+    values = Engine(layer, Weights(arrays)).run(x, initial)
+    for name in layer.state:
+        np.testing.assert_allclose(values.now[name], states[name], atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
 @given(seed=seeds, T=st.integers(1, 9), cut=st.integers(0, 9))
-@settings(deadline=None, max_examples=8)
-def test_a_matrix_beyond_the_cache_steps_like_a_small_one(seed: int, T: int, cut: int) -> None:
-    # 520² × 8 bytes are more than the engine multiplies in one piece.
-    network = Network(2, 520)
-    arrays = random_arrays(network, seed)
-    engine = Engine(network, Weights(arrays))
-    x, h0 = sequence(seed, T, 2), np.zeros(520)
-    whole = engine.run(x, {"h": h0}).now["h"]
-    # Inner products of 520 terms over 9 steps: some 520·u.
-    np.testing.assert_allclose(whole, references.rnn_states(arrays, x, h0), atol=1e-12)
-    if cut < T:
-        state = {"h": whole[cut - 1].copy() if cut else h0}
-        np.testing.assert_array_equal(engine.run(x[cut:], state).now["h"], whole[cut:])
+@settings(deadline=None, max_examples=4)
+def test_a_matrix_beyond_the_cache_steps_like_a_small_one(name: str, seed: int, T: int, cut: int) -> None:
+    # 520² × 8 bytes are more than the engine multiplies in one piece, and three or four times as many are far away.
+    case = Case(CELLS[name], references.STEPS[name])
+    layer = only_layer(case, 2, 520)
+    arrays = layer_arrays(layer, case, seed, 1.0)
+    engine = Engine(layer, Weights(arrays))
+    x, initial = sequence(seed, T, 2), {state: np.zeros(520) for state in layer.state}
+    whole = engine.run(x, initial)
+    states = references.run(case.step, arrays, x, initial)
+    for state in layer.state:
+        # Inner products of 520 terms over 9 steps: some 520·u.
+        np.testing.assert_allclose(whole.now[state], states[state], atol=1e-12)
+    if 0 < cut < T:
+        resumed = engine.run(x[cut:], {state: whole.now[state][cut - 1].copy() for state in layer.state})
+        np.testing.assert_array_equal(resumed.now["h"], whole.now["h"][cut:])
 
 
-def test_a_saturated_sigmoid_warns_of_nothing() -> None:
-    np.testing.assert_array_equal(
-        Engine(
-            Network(1, 1, activation="sigmoid"),
-            Weights(
-                {
-                    "W_xh": np.ones((1, 1)),
-                    "W_hh": np.ones((1, 1)),
-                    "b_h": np.zeros(1),
-                }
-            ),
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_is_the_one_of_the_step(activation: str) -> None:
+    layer = Network(2, 4, activation=activation).stack[0][0]
+    arrays = layer_arrays(layer, CASES[0], 3, 0.7)
+    x, h0 = sequence(3, 20, 2), np.array([0.3, -0.4, 0.1, 0.8])
+    h = Engine(layer, Weights(arrays)).run(x, {"h": h0}).now["h"]
+    expected = references.rnn_states(arrays, x, h0, activation)
+    np.testing.assert_allclose(h, expected, rtol=1e-12, atol=1e-12)
+
+
+def forced(layer: Layer, **pre_activations: float) -> Weights:
+    """Weights that are all zero, but for biases that hold the gates' pre-activations at these numbers."""
+    arrays = {p.name: np.zeros([layer.sizes[axis] for axis in p.axes]) for p in layer.parameters}
+    return Weights(arrays | {f"b_{gate}": np.full(layer.sizes["d_h"], a) for gate, a in pre_activations.items()})
+
+
+def test_a_saturated_gate_is_right_relatively_and_warns_of_nothing() -> None:
+    layer = Network(1, 2, cell=CELLS["lstm"]).stack[0][0]
+    for a in (-300.0, -40.0, 40.0, 1000.0, -1000.0):
+        values = Engine(layer, forced(layer, i=-1000.0, f=a, g=1.0, o=1000.0)).run(
+            np.zeros((1, 1)), {"h": np.zeros(2), "c": np.full(2, 0.5)}
         )
-        .run(np.array([[-1000.0], [1000.0]]), {"h": np.zeros(1)})
-        .now["h"],
-        [[0.0], [1.0]],
-    )
+        exact = 0.0 if a == -1000 else 1 / (1 + math.exp(-a))
+        # Two roundings; σ(−300) = 5e−131 with all its digits.
+        np.testing.assert_allclose(values.now["f"], np.full((1, 2), exact), rtol=4e-16)
+        np.testing.assert_allclose(values.now["c"], np.full((1, 2), 0.5 * exact), rtol=4e-16)
+        np.testing.assert_array_equal(values.now["a_f"], np.full((1, 2), a))
 
 
-def test_a_state_that_goes_around_its_function_keeps_its_derivative_however_the_function_saturates() -> None:
-    # h_t = h_{t−1} + tanh(z_t): the derivative is the identity and next to nothing beside it.
-    z = Equation("z", Affine("h"), "gate", "")
-    h = Equation("h", H_PREV + Apply("tanh", z.vector), "state", "")
-    network = Network(1, 2, cell=Cell("residual", ("h",), (z, h), ""))
-    arrays = {"W_xh": np.ones((2, 1)), "W_hh": np.eye(2), "b_h": np.zeros(2)}
-    engine = Engine(network, Weights(arrays))
-    derivative = Linearization(engine, engine.run(np.full((3, 1), 1000.0), {"h": np.zeros(2)}))
-    np.testing.assert_array_equal(derivative.pull(2, {"h": np.eye(2)})["h"], np.eye(2))
-    assert derivative.exponent(2) == 0
+def test_an_lstm_that_keeps_everything_keeps_its_cell_state_to_the_bit() -> None:
+    layer = Network(1, 3, cell=CELLS["lstm"]).stack[0][0]
+    c0 = np.array([0.1, -7.3, 1e-200])
+    values = Engine(layer, forced(layer, i=-1000.0, f=1000.0, g=0.3)).run(np.ones((50, 1)), {"h": np.zeros(3), "c": c0})
+    np.testing.assert_array_equal(values.now["c"], np.tile(c0, (50, 1)))
+
+
+def test_no_zero_gets_a_minus_sign() -> None:
+    layer = Network(1, 2, cell=CELLS["lstm"]).stack[0][0]
+    values = Engine(layer, forced(layer)).run(np.zeros((2, 1)), {"h": np.zeros(2), "c": np.zeros(2)})
+    for name, value in values.now.items():
+        assert not np.signbit(value).any(), name
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
+@given(seed=seeds, d_in=small, d_h=small, T=st.integers(1, 30))
+@settings(deadline=None, max_examples=10)
+def test_one_layer_is_that_of_pytorch(name: str, seed: int, d_in: int, d_h: int, T: int) -> None:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(seed)
+    theirs = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[name](d_in, d_h, dtype=torch.float64)
+    layer = only_layer(Case(CELLS[name], references.STEPS[name]), d_in, d_h, biases=2)
+    gates = {"rnn": "h", "lstm": "ifgo", "gru": "rzn"}[name]
+    arrays: dict[str, Array] = {}
+    for ours, symbol in {"W_x": "weight_ih", "W_h": "weight_hh", "b_": "bias_ih", "b_h": "bias_hh"}.items():
+        stored = getattr(theirs, f"{symbol}_l0").detach().numpy()
+        arrays |= {f"{ours}{gate}": part for gate, part in zip(gates, np.split(stored, len(gates)), strict=True)}
+    x, initial = sequence(seed, T, d_in), first_state(layer, seed)
+    start = tuple(torch.tensor(initial[state])[None] for state in layer.state)
+    with torch.no_grad():
+        output, last = theirs(torch.tensor(x), start if name == "lstm" else start[0])
+    values = Engine(layer, Weights(arrays)).run(x, initial)
+    np.testing.assert_allclose(values.now["h"], output.numpy(), atol=1e-12)
+    if name == "lstm":
+        np.testing.assert_allclose(values.now["c"][-1], last[1][0].numpy(), atol=1e-12)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_calc.core.equations import ACTIVATIONS, MAX_SLOPE
+from rnn_calc.core.equations import ACTIVATIONS, COMPLEMENT, MAX_SLOPE
 from rnn_calc.core.functions import ELEMENTWISE, apply_function, lifted_slopes, slopes
 from tests import references
 from tests.references import mp_sigmoid_slope, mp_tanh_slope
@@ -15,7 +15,7 @@ every_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 
 
 def test_every_activation_is_an_elementwise_function() -> None:
-    assert set(ELEMENTWISE) == set(ACTIVATIONS) == set(references.ACTIVATIONS)
+    assert set(ELEMENTWISE) - {COMPLEMENT} == set(ACTIVATIONS) == set(references.ACTIVATIONS)
 
 
 @every_activation
@@ -42,6 +42,12 @@ def test_a_slope_keeps_its_digits_where_the_function_saturates(function: str, or
     slope, exact = slopes(function, np.array([a]))[0], oracle(a)
     # exp, sum, square and quotient: a few u of 1.1e−16 each.
     assert abs(mpmath.mpf(slope) / exact - 1) < 1e-14
+
+
+@given(v=st.floats(-1e300, 1e300))
+def test_a_complement_is_one_subtraction_and_its_slope_minus_one(v: float) -> None:
+    assert apply_function(COMPLEMENT, np.array([v]))[0] == 1 - v
+    assert slopes(COMPLEMENT, np.array([v]))[0] == -1
 
 
 def test_the_slope_of_a_relu_is_zero_at_zero_and_one_above() -> None:
