@@ -35,14 +35,18 @@ def layer_tables(
 
 
 def _columns(run: LayerTrace, notation: Notation) -> dict[str, list[tuple[str, Array]]]:
-    """For each equation its summands and its value, each with its symbol."""
-    terms, found = iter(run.terms), {}
+    """For each equation its summands and its value, each with its symbol, without the mark that the title has."""
+    terms, found, mark = iter(run.terms), {}, run.layer.mark
+
+    def unmarked(text: str) -> str:
+        return text.replace(f"^{mark}", "").replace(mark, "") if mark else text
+
     for equation in run.layer.equations:
         summands = len(equation.expression.terms) if isinstance(equation.expression, Sum) else 0
         own = islice(terms, summands + (equation.kind == "gate"))
-        found[equation.name] = [(notation.write(term), values) for term, values in own]
+        found[equation.name] = [(unmarked(notation.write(term)), values) for term, values in own]
         if equation.kind == "state":
-            found[equation.name].append((notation.vector(equation), run.in_time.now[equation.name]))
+            found[equation.name].append((unmarked(notation.vector(equation)), run.in_time.now[equation.name]))
     return found
 
 

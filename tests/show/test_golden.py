@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rnn_calc.core.cells import CELLS
 from rnn_calc.core.conventions import CONVENTIONS
 from rnn_calc.files.examples import example_names
 from tests.commandline import calc
@@ -62,6 +63,16 @@ PAGES = {
     "trace-explain": ("trace", "--steps", "2", "--explain"),
     "trace-explain-row": ("trace", "--steps", "2", "--explain", "--convention", "row"),
     "trace-long": ("trace", "--steps", "100", "--d-h", "12"),
+    **{f"trace-{name}": ("trace", "--cell", name, "-T", "3", "-H", "2") for name in CELLS if name != "rnn"},
+    "trace-stack": ("trace", "--cell", "lstm", "--layers", "3", "--d-h", "3,4,2", "-T", "2", "--convention", "pytorch"),
+    "trace-two-directions": ("trace", "--cell", "gru", "--bidirectional", "--layers", "2", "-T", "3", "-H", "2"),
+    "trace-show-layer": ("trace", "--layers", "2", "--show-layer", "1", "-T", "3", "-H", "2"),
+    "trace-projected": ("trace", "--cell", "lstm", "--proj", "2", "-T", "2", "--explain", "--unit", "1"),
+    "trace-explain-tokens": (
+        *("trace", "--explain", "--vocab", "5", "--tied", "-o", "5", "-i", "2", "-H", "2", "-T", "2"),
+        *("--bidirectional", "--merge", "average"),
+    ),
+    "trace-explain-gru": ("trace", "--cell", "gru", "--layers", "2", "-T", "2", "-H", "2", "-o", "0", "--explain"),
     **{f"trace-{name}": ("trace", "--example", name) for name in example_names()},
     "gradient-decay": ("gradient-decay",),
     "gradient-decay-radii": ("gradient-decay", "--d-h", "32", "--spectral-radius", "0.5,1,1.5"),
