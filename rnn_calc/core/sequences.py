@@ -169,33 +169,41 @@ class _Sequences:
     def _stacked(self) -> Iterator[Tensor]:
         """PyTorch: the states of all layers and directions lie in one tensor, layer by layer."""
         stack = self.network.stack
-        if not isinstance(self.network.d_h, tuple):
+        if len(stack) == 1 or not (isinstance(self.network.d_h, tuple) or self.network.merge != "concat"):
             yield from self._module(stack, "", None)
             return
-        # Layers of different widths are modules of their own.
+        # Layers of different widths, or with something between them, are modules of their own.
         for index, directions in enumerate(stack):
             yield from self._module((directions,), f"rnns[{index}].", index)
 
     def _module(self, layers: tuple[tuple[Layer, ...], ...], prefix: str, index: int | None) -> Iterator[Tensor]:
         """What one torch.nn module of these layers takes and gives back."""
         network, top = self.network, layers[-1][0]
-        count = network.directions * len(layers)
-        name = "num_layers" if network.directions == 1 else f"{network.directions}·num_layers"
-        leading = (name, count) if count > 1 else ("1", 1)
+        directions = str(network.directions)
+        name = directions if len(layers) == 1 else "num_layers" if directions == "1" else f"{directions}·num_layers"
+        leading = (name, network.directions * len(layers))
         order = "; layer after layer" if len(layers) > 1 else ""
         if network.bidirectional:
             order += f"{',' if order else ';'} forward before backward, which ends at t = 1"
         shapes = {state: (leading, *self.batch, self.state(top, state)) for state in self._states()}
         for state, axes in shapes.items():
             yield self.row(prefix + self.names[f"{state}_0"], "state", axes, self._first(state), index)
-        width = self.output(top.index)
+        extent = top.extents[top.state["h"]]
+        # torch.nn only ever puts the directions side by side.
+        width = self.width(Extent(extent.multiple * network.directions, extent.name))
         if packing := self.span.packing:
             data = (("sum(lengths)", packing.total), width)
             yield self.row(
                 f"{prefix}{self.names['h']}.data", "state", data, "the PackedSequence that comes back", index
             )
-        every = self._every(top=len(layers) > 1)
+        every, merged = self._every(top=len(layers) > 1), network.merge != "concat"
+        if merged:
+            every = every.replace(_JOINED[network.merge], "joined")
         yield self.row(prefix + self.names["h"], "state", self.over(width), every, index)
+        if merged:
+            role = f"both directions {_JOINED[network.merge]}, outside of torch.nn, which only joins them"
+            name = f"{network.merge}({prefix}{self.names['h']})"
+            yield self.row(name, "state", self.over(self.output(top.index)), role, index)
         for state, axes in shapes.items():
             yield self.row(prefix + self.names[f"{state}_T"], "state", axes, self._last(state) + order, index)
 

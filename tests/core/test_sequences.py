@@ -166,6 +166,17 @@ def test_layers_of_different_widths_are_modules_of_their_own_in_pytorch() -> Non
     assert found["rnns[1].output"] == (10, 32, 6)
 
 
+def test_torch_joins_directions_and_every_other_merge_is_a_tensor_of_its_own() -> None:
+    network = Network(8, 4, biases=2, bidirectional=True, merge="sum")
+    found = table(shapes(network, "pytorch", steps=10, batch=32).sequence)
+    assert found["output"] == (10, 32, 8)
+    assert found["sum(output)"] == (10, 32, 4)
+    stack = Network(8, 4, biases=2, bidirectional=True, merge="sum", layers=2)
+    found = table(shapes(stack, "pytorch", steps=10, batch=32).sequence)
+    assert found["rnns[1].output"] == (10, 32, 8)
+    assert found["rnns[1].h_n"] == (2, 32, 4)
+
+
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_the_decoder_is_as_wide_as_what_the_readout_reads(bidirectional: bool) -> None:
     network = Network(8, 4, 2, bidirectional=bidirectional)
