@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -18,10 +18,22 @@ if TYPE_CHECKING:
     from rnn_calc.show.output import Destination
 
 
-@dataclass(frozen=True)
-class CountOptions:
-    """What a count says besides."""
+class Goal(NamedTuple):
+    """What is asked for besides a count, or in its place."""
 
+    steps: list[int]
+    all_conventions: bool
+    budget: str | None
+    dtype: str | None
+    total: int | None
+    limit: int | None
+
+
+@takes_groups
+def command(
+    network: NetworkOptions,
+    output: OutputOptions,
+    *,
     steps: Annotated[
         list[int] | None,
         typer.Option(
@@ -30,22 +42,16 @@ class CountOptions:
             help="Compare with weights of its own at each of T steps; repeatable.",
             metavar="N",
         ),
-    ] = None
+    ] = None,
     all_conventions: Annotated[
         bool, typer.Option("--all-conventions", help="The total under every convention, and what makes it differ.")
-    ] = False
-
-
-@dataclass(frozen=True)
-class GoalOptions:
-    """The count the other way round: sizes from a budget or from a total."""
-
+    ] = False,
     budget: Annotated[
         str | None,
         text_option(
             "--budget", "-b", text="Find the largest d_h that fits: 500k, 2.5M, 1e6; 50MB, 48MiB.", metavar="SIZE"
         ),
-    ] = None
+    ] = None,
     dtype: Annotated[
         str | None,
         text_option(
@@ -53,15 +59,12 @@ class GoalOptions:
             text="What a budget in bytes is kept in: float64, float32, float16, bfloat16, int8. [float32]",
             metavar="NAME",
         ),
-    ] = None
-    total: Annotated[int | None, size_option("--total", text="Find the networks that have exactly N parameters.")] = (
-        None
-    )
-    limit: Annotated[int | None, size_option("--limit", text="How many of them are shown. [20]")] = None
-
-
-@takes_groups
-def command(network: NetworkOptions, count: CountOptions, goal: GoalOptions, output: OutputOptions) -> None:
+    ] = None,
+    total: Annotated[
+        int | None, size_option("--total", text="Find the networks that have exactly N parameters.")
+    ] = None,
+    limit: Annotated[int | None, size_option("--limit", text="How many of them are shown. [20]")] = None,
+) -> None:
     """Count the parameters: formulas, numbers, totals; or find sizes that make a total.
 
     \b
@@ -72,16 +75,17 @@ def command(network: NetworkOptions, count: CountOptions, goal: GoalOptions, out
     rnncalc params --steps 20            shared weights against weights of its own at each step
     """
     destination = destination_of(output)
-    _check_goal(network, count, goal, output)
-    if goal.total is not None:
+    goal = Goal(steps or [], all_conventions, budget, dtype, total, limit)
+    _check_goal(network, output, goal)
+    if total is not None:
         _search(network, goal, destination)
-    elif goal.budget is not None:
+    elif budget is not None:
         _fit(network, goal, destination)
     else:
-        _count(network, count, output, destination)
+        _count(network, output, goal, destination)
 
 
-def _check_goal(network: NetworkOptions, count: CountOptions, goal: GoalOptions, output: OutputOptions) -> None:
+def _check_goal(network: NetworkOptions, output: OutputOptions, goal: Goal) -> None:
     """Nothing, where the options fit together.
 
     Raises: UsageError naming the two that do not.
@@ -94,8 +98,8 @@ def _check_goal(network: NetworkOptions, count: CountOptions, goal: GoalOptions,
         raise UsageError("--limit is for the networks of a total; add --total N.")
     asked = "--total" if goal.total is not None else "--budget" if goal.budget is not None else ""
     useless: dict[str, object] = {
-        "--steps": count.steps,
-        "--all-conventions": count.all_conventions,
+        "--steps": goal.steps,
+        "--all-conventions": goal.all_conventions,
         "--check": output.check,
     }
     if goal.total is not None:
@@ -105,15 +109,15 @@ def _check_goal(network: NetworkOptions, count: CountOptions, goal: GoalOptions,
             raise UsageError(f"{asked} searches for sizes, so {option} plays no part; leave one of them out.")
 
 
-def _count(network: NetworkOptions, count: CountOptions, output: OutputOptions, destination: Destination) -> None:
+def _count(network: NetworkOptions, output: OutputOptions, goal: Goal, destination: Destination) -> None:
     from rnn_calc.core.counts import count_everywhere, count_notation
 
-    if count.all_conventions and network.biases is not None:
+    if goal.all_conventions and network.biases is not None:
         raise UsageError("--all-conventions gives each convention its own number of biases; leave --biases out.")
-    for value in count.steps or ():
+    for value in goal.steps:
         check_size("--steps", value, error=UsageError)
     setup = load_setup(network)
-    report = count_notation(setup.notation, steps=count.steps or (1, 10, 100))
+    report = count_notation(setup.notation, steps=goal.steps or (1, 10, 100))
     expectations: tuple[Expectation, ...] = ()
     if setup.model.expected or output.check:
         from rnn_calc.commands.expected import compare_counts, expected_of
@@ -121,27 +125,26 @@ def _count(network: NetworkOptions, count: CountOptions, output: OutputOptions, 
         changed = network.convention is not None
         expectations = compare_counts(expected_of("params", setup, changed=changed, check=output.check), report)
 
-    from rnn_calc.show.counts import CountExtras, counts_view
+    from rnn_calc.show.counts import counts_view
     from rnn_calc.show.heading import describe_network
     from rnn_calc.show.output import emit
 
     plain = setup.network.cell.name == "rnn" and len(setup.network.stages) <= 2
-    extras = CountExtras(
+    view = counts_view(
+        report,
+        describe_network(setup.network, setup.convention, setup.remarks),
         expectations,
-        count_everywhere(setup.network) if count.all_conventions else (),
-        unrolled=plain or bool(count.steps),
+        count_everywhere(setup.network) if goal.all_conventions else (),
+        unrolled=plain or bool(goal.steps),
     )
-    emit(
-        counts_view(report, extras, describe_network(setup.network, setup.convention, setup.remarks)),
-        destination,
-    )
+    emit(view, destination)
     if output.check:
         from rnn_calc.commands.expected import require_met
 
         require_met(expectations, check=True)
 
 
-def _fit(network: NetworkOptions, goal: GoalOptions, destination: Destination) -> None:
+def _fit(network: NetworkOptions, goal: Goal, destination: Destination) -> None:
     from rnn_calc.core.budget import NOT_FREE, fit_budget, parse_budget
 
     assert goal.budget is not None
@@ -165,7 +168,7 @@ def _fit(network: NetworkOptions, goal: GoalOptions, destination: Destination) -
     emit(budget_view(report, heading), destination)
 
 
-def _search(network: NetworkOptions, goal: GoalOptions, destination: Destination) -> None:
+def _search(network: NetworkOptions, goal: Goal, destination: Destination) -> None:
     from rnn_calc.core.search import find_networks
 
     search = _search_of(network, goal)
@@ -181,7 +184,7 @@ def _search(network: NetworkOptions, goal: GoalOptions, destination: Destination
     emit(search_view(report), destination)
 
 
-def _search_of(network: NetworkOptions, goal: GoalOptions) -> Search:
+def _search_of(network: NetworkOptions, goal: Goal) -> Search:
     """What is searched: everything that no option narrows."""
     from rnn_calc.core.cells import CELLS
     from rnn_calc.core.conventions import CONVENTIONS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from rnn_calc.core.counts import ConventionCount, CountReport, ParameterCount
 from rnn_calc.core.notation import write_shape
@@ -19,49 +19,53 @@ if TYPE_CHECKING:
 _FEWEST_FOLDED = 3
 
 
-class CountExtras(NamedTuple):
-    """What was asked for beside the count: expected values, the other conventions, the unrolled network."""
+def counts_view(
+    report: CountReport,
+    heading: Text,
+    expectations: tuple[Expectation, ...] = (),
+    conventions: tuple[ConventionCount, ...] = (),
+    *,
+    unrolled: bool = True,
+) -> View:
+    """The count report in every format, with the other conventions and the expected values that there are.
 
-    expectations: tuple[Expectation, ...] = ()
-    conventions: tuple[ConventionCount, ...] = ()
-    unrolled: bool = True
-
-
-def counts_view(report: CountReport, extras: CountExtras, heading: Text) -> View:
-    """The count report in every format."""
+    `unrolled`: tables also show the unrolled network.
+    """
     return View(
         "params",
-        partial(_document, report, extras, heading),
-        partial(_json, report, extras),
+        lambda: Document(tuple(_blocks(report, heading, expectations, conventions, unrolled=unrolled))),
+        partial(_json, report, expectations, conventions),
         partial(_csv, report),
     )
 
 
-def _document(report: CountReport, extras: CountExtras, heading: Text) -> Document:
+def _blocks(
+    report: CountReport,
+    heading: Text,
+    expectations: tuple[Expectation, ...],
+    conventions: tuple[ConventionCount, ...],
+    *,
+    unrolled: bool,
+) -> list[Block]:
     blocks: list[Block] = [heading, _parameter_table(report), closed_form_table(report)]
     if len(report.gates) > 1:
         blocks.append(_gate_table(report))
     notes = tuple(_notes(report))
     if notes:
         blocks.append(Text(notes, "muted"))
-    if extras.conventions:
-        blocks.append(convention_table(extras.conventions))
-    if extras.unrolled:
+    if conventions:
+        blocks.append(convention_table(conventions))
+    if unrolled:
         blocks += _unrolled_blocks(report)
-    if extras.expectations:
+    if expectations:
         from rnn_calc.show.expected import expectation_block
 
-        blocks.append(expectation_block(extras.expectations))
-    return Document(tuple(blocks))
+        blocks.append(expectation_block(expectations))
+    return blocks
 
 
-class _Fold(NamedTuple):
-    """Parts of equal arrays, one after the other, shown as one; `first` and `last` name its parts."""
-
-    name: str
-    first: str
-    last: str
-    times: int
+# Equal parts, one after the other, shown as one: what they are called, the first, the last, and how many.
+_Fold = tuple[str, str, str, int]
 
 
 def _folds(report: CountReport) -> list[_Fold]:
@@ -69,14 +73,14 @@ def _folds(report: CountReport) -> list[_Fold]:
     rows: dict[str, list[tuple[object, ...]]] = {}
     for row in report.rows:
         rows.setdefault(row.group, []).append((row.shape, row.formula))
-    folds = []
+    folds: list[_Fold] = []
     for _, equal in groupby(report.parts, key=lambda part: (part.is_layer, rows[part.part])):
         parts = [part.part for part in equal]
         if len(parts) < _FEWEST_FOLDED:
-            folds += [_Fold(part, part, part, 1) for part in parts]
+            folds += [(part, part, part, 1) for part in parts]
         else:
             name = f"layers {parts[0].removeprefix('layer ')} to {parts[-1].removeprefix('layer ')}"
-            folds.append(_Fold(name, parts[0], parts[-1], len(parts)))
+            folds.append((name, parts[0], parts[-1], len(parts)))
     return folds
 
 
@@ -86,16 +90,16 @@ def _parameter_table(report: CountReport) -> Table:
     for row in report.rows:
         by_group.setdefault(row.group, []).append(row)
     rows: list[tuple[Value, ...]] = []
-    for fold in _folds(report):
-        for first, last in zip(by_group[fold.first], by_group[fold.last], strict=True):
-            each = f"{fold.times}·" if fold.times > 1 else ""
+    for _, bottom, top, times in _folds(report):
+        for first, last in zip(by_group[bottom], by_group[top], strict=True):
+            each = f"{times}·" if times > 1 else ""
             rows.append(
                 (
-                    first.symbol if fold.times == 1 else f"{first.symbol} to {last.symbol}",
+                    first.symbol if times == 1 else f"{first.symbol} to {last.symbol}",
                     write_shape(first.shape, column_matrices=column_matrices),
                     each + first.formula,
                     each + first.numbers,
-                    first.count * fold.times,
+                    first.count * times,
                 )
             )
     columns = (
@@ -112,11 +116,10 @@ def closed_form_table(report: CountReport) -> Table:
     """Each part's closed form and count, equal layers folded, and the total's."""
     parts = {part.part: part for part in report.parts}
     rows = []
-    for fold in _folds(report):
-        part = parts[fold.first]
-        formula = part.formula if fold.times == 1 else f"{fold.times}·({part.formula})"
-        name = "recurrent part" if fold.name == "recurrent" else fold.name
-        rows.append((name, formula, part.count * fold.times))
+    for name, first, _, times in _folds(report):
+        part = parts[first]
+        formula = part.formula if times == 1 else f"{times}·({part.formula})"
+        rows.append(("recurrent part" if name == "recurrent" else name, formula, part.count * times))
     columns = (Column("part"), Column("formula", "math"), Column("count", "count"))
     return Table("Closed form", columns, tuple(rows), ("total", report.formula, report.total))
 
@@ -186,7 +189,9 @@ def _unrolled_blocks(report: CountReport) -> list[Block]:
     ]
 
 
-def _json(report: CountReport, extras: CountExtras) -> Iterator[str]:
+def _json(
+    report: CountReport, expectations: tuple[Expectation, ...], conventions: tuple[ConventionCount, ...]
+) -> Iterator[str]:
     content: dict[str, object] = {
         "convention": report.notation.convention.name,
         "rows": [
@@ -212,12 +217,12 @@ def _json(report: CountReport, extras: CountExtras) -> Iterator[str]:
         "formula": report.formula,
         "unrolled": [{"steps": entry.steps, "shared": entry.shared, "own": entry.own} for entry in report.unrolled],
     }
-    if extras.conventions:
-        content["conventions"] = conventions_json(extras.conventions)
-    if extras.expectations:
+    if conventions:
+        content["conventions"] = conventions_json(conventions)
+    if expectations:
         from rnn_calc.show.expected import expectations_json
 
-        content |= expectations_json(extras.expectations)
+        content |= expectations_json(expectations)
     return json_object("params", content)
 
 
