@@ -62,8 +62,20 @@ def startup() -> None:
     compare("rnncalc --help, whole process", process(str(script), "--help"), baseline, 0.75, STARTS)
 
 
+# Cell, its class in torch.nn, d_in, d_h, T and the limit.
+TRACES = (
+    ("rnn", "RNN", 64, 64, 10_000, 0.45),
+    ("rnn", "RNN", 512, 512, 2_000, 0.85),
+    ("rnn", "RNN", 64, 512, 2_000, 0.85),
+    ("lstm", "LSTM", 64, 64, 10_000, 0.7),
+    ("lstm", "LSTM", 512, 512, 2_000, 0.95),
+    ("gru", "GRU", 64, 64, 10_000, 0.7),
+    ("gru", "GRU", 512, 512, 2_000, 0.95),
+)
+
+
 def trace() -> None:
-    """The forward pass against torch.nn.RNN in float64."""
+    """The forward pass against torch.nn.RNN, LSTM and GRU in float64; a trace keeps every gate of every step."""
     try:
         import torch
     except ImportError:
@@ -73,20 +85,22 @@ def trace() -> None:
 
     from rnn_calc import Network, make_weights
     from rnn_calc import trace as run_trace
+    from rnn_calc.core.cells import CELLS
 
     torch.set_num_threads(1)
-    for d_in, d_h, steps, limit in ((64, 64, 10_000, 0.45), (512, 512, 2_000, 0.85), (64, 512, 2_000, 0.85)):
-        network = Network(d_in, d_h)
+    for cell, kind, d_in, d_h, steps, limit in TRACES:
+        network = Network(d_in, d_h, cell=CELLS[cell], biases=2)
         weights = make_weights(network)
         x = np.random.default_rng(0).standard_normal((steps, d_in))
-        reference, inputs = torch.nn.RNN(d_in, d_h, dtype=torch.float64), torch.tensor(x)
+        reference = getattr(torch.nn, kind)(d_in, d_h, dtype=torch.float64, batch_first=True)
+        inputs = torch.tensor(x)[None]
 
-        def theirs(reference: torch.nn.RNN = reference, inputs: torch.Tensor = inputs) -> None:
+        def theirs(reference: torch.nn.RNNBase = reference, inputs: torch.Tensor = inputs) -> None:
             with torch.no_grad():
                 reference(inputs)
 
         compare(
-            f"trace, d_in = {d_in}, d_h = {d_h}, T = {steps:,}, against torch.nn.RNN",
+            f"trace, {cell}, d_in = {d_in}, d_h = {d_h}, T = {steps:,}, against torch",
             lambda network=network, weights=weights, x=x: run_trace(network, weights, x),  # type: ignore[misc]
             theirs,
             limit,
