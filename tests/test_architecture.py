@@ -91,6 +91,7 @@ CORE_ORDER = (
     "weights",
     "storage",
     "spectra",
+    "inspection",
     "functions",
     "evaluation",
     "program",

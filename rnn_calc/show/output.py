@@ -74,23 +74,43 @@ def resolve_destination(
     chosen = "json" if as_json else format_name
     if output is None or output == "-":
         return Destination(chosen or "table", None, force, precision)
-    path = Path(output)
-    suffix = path.suffix.lower()
-    kind = _file_type(path)
-    if kind == stat.S_IFDIR:
-        raise OutputError(f"{_named(output)} is a folder; --output needs the name of a file.")
+    _require_no_folder(output)
     if chosen is None:
-        if suffix not in _SUFFIXES:
-            raise UsageError(
-                f"The format of {_named(output)} cannot be told from its name; end it in {listed(_SUFFIXES)}, "
-                "or add --format."
-            )
-        chosen = _SUFFIXES[suffix]
-    if kind == stat.S_IFREG and not force:
+        chosen = format_of(output, _SUFFIXES, "or add --format")
+    require_writable(output, force=force)
+    return Destination(chosen, output, force, precision)
+
+
+def format_of(output: str, formats: Mapping[str, str], otherwise: str = "") -> str:
+    """The format that a file's suffix stands for.
+
+    Raises: UsageError for a suffix that is none of them, naming them and what else to do.
+    """
+    suffix = Path(output).suffix.lower()
+    if suffix not in formats:
+        advice = f", {otherwise}" if otherwise else ""
+        raise UsageError(
+            f"The format of {_named(output)} cannot be told from its name; end it in {listed(formats)}{advice}."
+        )
+    return formats[suffix]
+
+
+def require_writable(output: str, *, force: bool) -> None:
+    """Nothing, when a file of that name can be written.
+
+    Raises: OutputError for a folder, a file that exists (unless `force`), or a folder that does not.
+    """
+    _require_no_folder(output)
+    path = Path(output)
+    if _file_type(path) == stat.S_IFREG and not force:
         raise OutputError(f"{_named(output)} exists; add --force to write over it.")
     if not path.parent.is_dir():
         raise OutputError(f"There is no folder {_named(path.parent)} to write {_named(path.name)} in.")
-    return Destination(chosen, output, force, precision)
+
+
+def _require_no_folder(output: str) -> None:
+    if _file_type(Path(output)) == stat.S_IFDIR:
+        raise OutputError(f"{_named(output)} is a folder; --output needs the name of a file.")
 
 
 def _file_type(path: Path) -> int | None:
@@ -126,7 +146,7 @@ def emit(view: View, destination: Destination) -> None:
     if destination.path is None:
         _write_stdout(view, destination)
     else:
-        _write_file(view, destination, Path(destination.path))
+        write_file(destination.path, lambda path: _write_content(view, destination, path))
 
 
 def _write_stdout(view: View, destination: Destination) -> None:
@@ -145,19 +165,23 @@ def _write_stdout(view: View, destination: Destination) -> None:
         raise OutputError(f"stdout cannot be written: {(error.strerror or str(error)).lower()}.") from None
 
 
-def _write_file(view: View, destination: Destination, path: Path) -> None:
-    """Write beside the file and move it there when it is whole; into a pipe or a device, write straight."""
+def write_file(name: str, write: Callable[[Path], None]) -> None:
+    """Write beside the file and move it there when it is whole; into a pipe or a device, write straight.
+
+    Raises: OutputError when it cannot be written (no partial file stays), OutputClosedError when a pipe was closed.
+    """
+    path = Path(name)
     try:
         kind = _file_type(path)
         if kind not in (None, stat.S_IFREG):
             # Moving a file there would replace /dev/null itself.
-            _write_content(view, destination, path)
+            write(path)
             return
         # A link stays a link: what it points to is written.
         target = path.resolve()
         partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
         try:
-            _write_content(view, destination, partial)
+            write(partial)
             if kind is not None:
                 partial.chmod(stat.S_IMODE(target.stat().st_mode))
             partial.replace(target)

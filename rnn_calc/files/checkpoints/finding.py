@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 from rnn_calc.core.cells import CELLS, Cell
 from rnn_calc.core.conventions import CONVENTIONS, Convention
-from rnn_calc.core.errors import DataError, quoted
+from rnn_calc.core.equations import ACTIVATIONS
+from rnn_calc.core.errors import DataError, TooLargeError, quoted
 from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation, write_shape
-from rnn_calc.core.structure import Structure, sized, solve_sizes, structure_of
+from rnn_calc.core.structure import Structure, sized, solve_sizes
 from rnn_calc.files.checkpoints.tensors import Checkpoint, LayerConfig
+from rnn_calc.files.checkpoints.whole_networks import find_whole, unsaid
 from rnn_calc.files.source import describe_source
 
 
@@ -66,15 +68,15 @@ def find_layers(checkpoint: Checkpoint) -> tuple[FoundLayer, ...]:
 
     Raises: DataError when there is none, saying what there is.
     """
-    whole = _whole_file(checkpoint)
+    whole = find_whole(checkpoint)
     if whole:
-        return (whole,)
+        return (FoundLayer("", whole.network, whole.convention, {n: n for n in checkpoint.tensors}, whole.notes),)
     found = [layer for config in checkpoint.layers if config.tensors for layer in _from_node(checkpoint, config)]
     if not found:
         taken: set[str] = set()
         for convention, recurrent, pattern in _NAMES:
-            for prefix, places in _modules(checkpoint, pattern, taken).items():
-                layer = _from_names(checkpoint, CONVENTIONS[convention], prefix, places, recurrent)
+            for prefix, places in _modules(checkpoint, pattern, taken, recurrent).items():
+                layer = _from_names(checkpoint, CONVENTIONS[convention], prefix, places)
                 if layer:
                     found.append(layer)
                     taken |= set(layer.tensors.values())
@@ -84,83 +86,55 @@ def find_layers(checkpoint: Checkpoint) -> tuple[FoundLayer, ...]:
     return tuple(sorted(found, key=lambda layer: min(order[name] for name in layer.tensors.values())))
 
 
-def _whole_file(checkpoint: Checkpoint) -> FoundLayer | None:
-    """The file as one network in some convention's own words, with its readout: what `rnncalc export` writes."""
-    shapes = {name: info.shape for name, info in checkpoint.tensors.items()}
-    if checkpoint.layers or not shapes or len(shapes) > _MOST_ARRAYS:
-        return None
-    named = checkpoint.metadata.get("rnncalc.convention", "")
-    for convention in [CONVENTIONS[named]] if named in CONVENTIONS else CONVENTIONS.values():
-        for cell in CELLS.values():
-            layer = _as_network(checkpoint, convention, cell, shapes)
-            if layer:
-                return layer
-    return None
+def _modules(
+    checkpoint: Checkpoint, pattern: re.Pattern[str], taken: Iterable[str], recurrent: str
+) -> dict[str, dict[_Place, str]]:
+    """The tensors that a framework's pattern fits, by module; those without an array called `recurrent` are none.
 
-
-# A network that is written out has an array for each gate and layer; a larger file is somebody's model.
-_MOST_ARRAYS = 200
-
-
-def _as_network(
-    checkpoint: Checkpoint, convention: Convention, cell: Cell, shapes: Mapping[str, tuple[int, ...]]
-) -> FoundLayer | None:
-    if convention.cells and cell.name not in convention.cells:
-        return None
-    for biases in dict.fromkeys((convention.biases(cell), 0)):
-        structure = structure_of(Structure(cell, biases, "concat"), convention, shapes)
-        if structure is None:
-            return None
-        try:
-            notation = Notation(structure.prototype(), convention)
-            if {stored.symbol for stored in notation.stored if stored.part != "readout"} - set(shapes):
-                continue
-            sizes = solve_sizes(notation, shapes)
-            if not sizes or {stored.symbol for stored in notation.stored} < set(shapes):
-                continue
-            activation = checkpoint.metadata.get("rnncalc.activation", "tanh")
-            network = sized(notation.network, sizes, activation=activation)
-        except DataError:
-            continue
-        if set(shapes) <= {stored.symbol for stored in Notation(network, convention).stored}:
-            return FoundLayer("", network, convention.name, {symbol: symbol for symbol in shapes})
-    return None
-
-
-def _modules(checkpoint: Checkpoint, pattern: re.Pattern[str], taken: Iterable[str]) -> dict[str, dict[_Place, str]]:
-    """The tensors that a framework's pattern fits, by module."""
+    Raises: TooLargeError beyond `_MOST_MODULES` of them.
+    """
     modules: dict[str, dict[_Place, str]] = {}
     for name in checkpoint.tensors:
         match = pattern.fullmatch(name)
         if not match or name in taken:
             continue
-        prefix, symbol = match["prefix"], match["symbol"].replace("/", ".")
         groups = match.groupdict()
+        prefix, symbol = match["prefix"], match["symbol"].replace("/", ".")
         reverse = bool(groups.get("reverse"))
         directed = _DIRECTION.fullmatch(prefix)
         if directed:
             prefix, reverse = f"{directed['outer']}{directed['inner']}/", directed["direction"] == "backward"
         place = _Place(int(groups.get("layer") or 0), reverse, symbol)
         modules.setdefault(prefix, {})[place] = name
-    return modules
+    found = {prefix: places for prefix, places in modules.items() if any(recurrent in place.symbol for place in places)}
+    if len(found) > _MOST_MODULES:
+        raise TooLargeError(
+            f"{describe_source(checkpoint.path)} has arrays of {len(found):,} recurrent layers; {_MOST_MODULES:,} is "
+            "the limit."
+        )
+    return found
+
+
+# Each is tried with every cell, which is an amount of work and not only a number.
+_MOST_MODULES = 1000
 
 
 def _from_names(
-    checkpoint: Checkpoint, convention: Convention, prefix: str, places: Mapping[_Place, str], recurrent: str
+    checkpoint: Checkpoint, convention: Convention, prefix: str, places: Mapping[_Place, str]
 ) -> FoundLayer | None:
     """The network that the arrays of one module make, if they make one."""
-    if not any(recurrent in place.symbol for place in places):
-        return None
+    layers = {place.layer for place in places}
+    if layers != set(range(len(layers))):
+        return None  # no stack has gaps, and a number in a name is no reason to build as many layers
     symbols = {place.symbol for place in places}
-    config = _config_of(checkpoint, prefix, places.values())
+    config = _config_of(checkpoint, places.values())
     has_biases = any("bias" in symbol for symbol in symbols)
-    for name in convention.cells:
-        cell = CELLS[name]
+    for cell in _candidates(convention, config, has_biases=has_biases):
         structure = Structure(
             cell,
             convention.biases(cell) if has_biases else 0,
             _MERGES.get(config.merge or "", "concat") if config else "concat",
-            layers=1 + max(place.layer for place in places),
+            layers=len(layers),
             bidirectional=any(place.reverse for place in places),
             projected="weight_hr" in symbols,
             embedded=False,
@@ -169,6 +143,14 @@ def _from_names(
         if layer:
             return layer
     return None
+
+
+def _candidates(convention: Convention, config: LayerConfig | None, *, has_biases: bool) -> Iterator[Cell]:
+    """The cells of a framework that the arrays may be of; the biases of a GRU tell where its reset is."""
+    for name in convention.cells:
+        after_is_wrong = config is not None and config.reset_after is False and not has_biases
+        if not (name == "gru" and after_is_wrong):
+            yield CELLS[name]
 
 
 # Keras' words for how two directions are joined.
@@ -200,30 +182,37 @@ def _fitted(
     sizes = solve_sizes(notation, shapes) if needed == set(tensors) else None
     if not sizes:
         return None
-    activation = (config.activation if config else None) or "tanh"
+    said = (config.activation if config else None) or "tanh"
+    activation = _ACTIVATIONS.get(said, said)
+    known = activation in ACTIVATIONS or not notation.network.cell.has_activation
     try:
-        network = sized(notation.network, {**sizes, "d_out": 0}, activation=activation)
+        network = sized(notation.network, {**sizes, "d_out": 0}, activation=activation if known else "tanh")
     except DataError:
         return None
-    name = prefix.rstrip("./")
-    return FoundLayer(name, network, convention.name, tensors, tuple(_notes(network, convention, config)))
+    notes = [] if known else [f"Its activation {quoted(said)} is not known here; tanh is computed in its place."]
+    notes += config.notes if config else ()
+    notes += _notes(network, convention, config)
+    return FoundLayer(prefix.rstrip("./"), network, convention.name, tensors, tuple(notes))
 
 
-def _config_of(checkpoint: Checkpoint, prefix: str, names: Iterable[str]) -> LayerConfig | None:
+# Frameworks' words for activations that go by another name here.
+_ACTIVATIONS = {"linear": "identity"}
+
+
+def _config_of(checkpoint: Checkpoint, names: Iterable[str]) -> LayerConfig | None:
     """What the file says of a module beside its tensors."""
-    names = tuple(names)
-    return next(
-        (c for c in checkpoint.layers if c.prefix and any(name.startswith(c.prefix) for name in (prefix, *names))), None
-    )
+    owners = {name.rpartition("/")[0] for name in names}
+    return next((config for config in checkpoint.layers if config.prefix in owners), None)
 
 
 def _notes(network: Network, convention: Convention, config: LayerConfig | None) -> Iterator[str]:
     if config:
-        yield from config.notes
         if config.reverse and not network.bidirectional:
-            yield "It reads the sequence from its end to its start (go_backwards)."
-    elif network.cell.name == "rnn" and convention.name == "pytorch":
-        yield "The weights do not tell tanh from relu; tanh is taken (--activation relu changes it)."
+            yield "It reads the sequence from its end to its start."
+        if config.merge == "none":
+            yield "It gives its two directions apart (merge_mode None); they are put side by side here."
+    elif convention.name == "pytorch":
+        yield from unsaid(network)
 
 
 def _from_node(checkpoint: Checkpoint, config: LayerConfig) -> Iterator[FoundLayer]:

@@ -40,6 +40,11 @@ def _read_npz(path: str, layer: str | None, *, allow_nonfinite: bool) -> ModelFi
     from rnn_calc.files.arrays import read_npz
 
     arrays = read_npz(path, allow_nonfinite=allow_nonfinite)
+    if {"h", "h0"} <= arrays.keys():
+        raise DataError(
+            f"{describe_source(path)} holds the states of a run beside the weights (rnncalc trace wrote it); "
+            "rnncalc export writes the weights alone, with the options that trace was given."
+        )
     infos = {name: TensorInfo(array.shape, array.dtype.name) for name, array in arrays.items()}
     checkpoint = Checkpoint(path, "npz", infos, arrays.__getitem__)
     try:
@@ -75,7 +80,7 @@ def choose_layer(found: tuple[FoundLayer, ...], text: str | None, path: str) -> 
         return found[0], int(text[:9])
     raise DataError(
         f"{describe_source(path)} has no recurrent layer {quoted(text)}; it has {_names(found)}."
-        f"{did_you_mean(text, [layer.name for layer in found])}"
+        f"{did_you_mean(text, [layer.name for layer in found if layer.name.isprintable()])}"
     )
 
 
@@ -114,6 +119,8 @@ def _model(checkpoint: Checkpoint, found: FoundLayer, number: int | None, *, all
         merge=network.merge,
         proj=network.d_p or None,
         vocab=network.vocab or None,
+        tied=network.tied or None,
+        readout_bias=None if network.readout_bias else False,
         biases=network.biases if network.biases != CONVENTIONS[found.convention].biases(network.cell) else None,
         weights=weights,
         layer=number,
