@@ -28,8 +28,12 @@ class Packing:
             raise error("There are no lengths; each sequence needs one.")
         if len(lengths) > MOST_LENGTHS:
             raise TooLargeError(f"At most {MOST_LENGTHS:,} lengths are taken; there are {len(lengths):,}.")
+        # The names of a million lengths that are right take longer than everything else.
         self.lengths = tuple(
-            check_size(f"length {number}", length, error=error) for number, length in enumerate(lengths, 1)
+            length
+            if type(length) is int and 0 < length <= LONGEST
+            else check_size(f"length {number}", length, error=error)
+            for number, length in enumerate(lengths, 1)
         )
         if self.steps > LONGEST:
             raise TooLargeError(f"A sequence of a packed batch has at most {LONGEST:,} steps; one has {self.steps:,}.")
