@@ -76,6 +76,12 @@ PAGES = {
     **{f"trace-{name}": ("trace", "--example", name) for name in example_names()},
     "gradient-decay": ("gradient-decay",),
     "gradient-decay-radii": ("gradient-decay", "--d-h", "32", "--spectral-radius", "0.5,1,1.5"),
+    **{f"gradient-decay-{name}": ("gradient-decay", "--cell", name) for name in CELLS if name != "rnn"},
+    "gradient-decay-lstm-norms": ("gradient-decay", "--cell", "lstm", "--spectral-norm", "0.5,1", "-c", "pytorch"),
+    "gradient-decay-layer": (
+        *("gradient-decay", "--cell", "lstm", "--layers", "2", "--bidirectional"),
+        *("--layer", "1", "--direction", "backward", "--steps", "8", "--jacobian", "2"),
+    ),
     "gradient-decay-jacobian": ("gradient-decay", "--example", "tiny", "--jacobian", "1"),
     **{f"gradient-decay-{name}": ("gradient-decay", "--example", name) for name in example_names() if name != "tiny"},
     "examples": ("examples",),
