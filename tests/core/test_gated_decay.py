@@ -239,19 +239,19 @@ def test_a_projected_lstm_has_blocks_of_its_two_widths() -> None:
             assert decay.log10_norm(lag) == pytest.approx(right, abs=PROMISED)
 
 
-@pytest.mark.parametrize(("n", "d_p"), [(40, 0), (70, 36), (70, 8)])
+@pytest.mark.parametrize(("n", "d_p"), [(40, 0), (44, 36), (50, 8)])
 @pytest.mark.parametrize("cell", ["lstm", "lstm-peephole"])
 @pytest.mark.parametrize("scale", [0.05, 1.0, 3.0])
 def test_wide_lstms_match_plain_full_products(cell: str, n: int, d_p: int, scale: float) -> None:
-    done = some_trace(cell, n, n, 150, scale, d_p=d_p)
+    done = some_trace(cell, n, n, 100, scale, d_p=d_p)
     (run,) = done.layers
     step, states = plain_numpy(done.weights.arrays).step(cell), states_of(run)
     n_h = d_p or n
     parts = {"h": slice(0, n_h), "c": slice(n_h, None)}
     product, log10_size = np.eye(n_h + n), 0.0
     exact: dict[str, list[float]] = {name: [] for name in parts}
-    for lag in range(1, 150):
-        product = product @ full_jacobian(step, done.x[150 - lag], states[150 - lag])
+    for lag in range(1, 100):
+        product = product @ full_jacobian(step, done.x[100 - lag], states[100 - lag])
         size = float(np.abs(product).max())
         product, log10_size = product / size, log10_size + log10(size)
         for name, part in parts.items():
