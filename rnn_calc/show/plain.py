@@ -106,7 +106,7 @@ _LATEX_SIGNS = {
     "²": "^2", "·": r"\cdot ", "×": r"\times ", "−": "-", "–": "-", "…": r"\ldots ", "→": r"\to ", "≤": r"\le ",
     "≥": r"\ge ", "≈": r"\approx ", "∞": r"\infty ", "∂": r"\partial ", "‖": r"\| ", "√": r"\surd ", "δ": r"\delta ",
     "γ": r"\gamma ", "σ": r"\sigma ", "ρ": r"\rho ", "φ": r"\varphi ", "′": "'", "₀": "_0", "₁": "_1", "₂": "_2",
-    "⊙": r"\odot ",
+    "⊙": r"\odot ", "←": r"\leftarrow ", "∏": r"\prod ", "ᵀ": r"^{\top}", "½": r"\frac{1}{2}",
     "✓": r"\surd ", "✗": r"\times ", "↑": r"\uparrow ", "↓": r"\downarrow ", "Σ": r"\Sigma ",
 }  # fmt: skip
 
@@ -130,7 +130,9 @@ def _latex_cell(text: str, kind: Kind) -> str:
         return "$" + re.sub(r"e([+-]?)0*(\d+)", r" \\cdot 10^{\1\2}", _latex_signs(text)).replace("{+", "{") + "$"
     if kind != "math" or not text:
         return _latex_text(text)
-    math = _latex_signs(printable(text))
+    # A raised mark is one thing: a^i(2), h^(1→).
+    marked = re.sub(r"\^([a-z]?\([0-9]*[→←]?\)|[a-z])", r"^{\1}", printable(text))
+    math = re.sub(r"\[([a-z]+ ?[a-z ]*)\]", _latex_slice, _latex_signs(marked))
     # Framework names (weight_ih_l0, dense.kernel) are code; textbook symbols get their whole subscript.
     math = re.sub(
         r"[A-Za-z]{2,}[\w.]*[_.][\w.]+|\b(?:recurrent_kernel|kernel|bias)\b",
@@ -141,6 +143,11 @@ def _latex_cell(text: str, kind: Kind) -> str:
     math = re.sub(r"\b(tanh)\b", r"\\\1", math)
     math = re.sub(r"\b(relu|sigmoid)\b", r"\\mathrm{\1}", math)
     return f"${math.replace(') ', ') ').replace(' x_', chr(92) + ', x_').replace(' h_', chr(92) + ', h_')}$"
+
+
+def _latex_slice(brackets: re.Match[str]) -> str:
+    """Which part of a stored array: words, whose blanks mathematics would swallow."""
+    return r"[\mathrm{" + brackets[1].replace(" ", r"\ ") + "}]"
 
 
 def _latex_verbatim(text: str) -> str:

@@ -219,3 +219,12 @@ def test_the_file_of_an_example_is_printed_as_it_is() -> None:
     for path in folder.glob("*.toml"):
         assert shown("examples", path.stem) == path.read_text("utf-8")
         assert calc("examples", path.stem, columns=20).out == path.read_text("utf-8")
+
+
+def test_raised_marks_are_one_thing_in_latex() -> None:
+    page = calc("shapes", "--cell", "gru", "--layers", "2", "--bidirectional", "--format", "latex").out
+    assert r"$a^{r(1\to )}_t = W_{xr}^{(1\to )}\, x_t" in page
+    assert r"h^{(2\leftarrow )}_{t+1}" in page
+    assert page.isascii()
+    stored = calc("shapes", "--cell", "gru", "--convention", "keras", "--format", "latex").out
+    assert r"\mathtt{bias}[\mathrm{input\ z}]" in stored
