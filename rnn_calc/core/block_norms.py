@@ -89,7 +89,7 @@ class BlockNorms:
         for lag in self._watch(range(1, self._T)):
             product.pull(derivative, self._T - lag)
             log2_norm = product.log2_norm()
-            if not product.trusted(log2_norm):
+            if not product.trusted(log2_norm) or product.is_blind:
                 return None
             if log2_norm == -inf and product.is_zero:
                 break  # an exact zero stays one
@@ -97,11 +97,16 @@ class BlockNorms:
         return norms
 
     def _norms_in_full(self, derivative: Linearization) -> Array:
-        """The same from products of which nothing is dropped; matrices of the lags that are asked for are kept."""
+        """The same from products of which nothing is dropped; matrices of the lags that are asked for are kept.
+
+        Where even a row has entries too far apart for one exponent, each entry gets its own.
+        """
         product = JacobianProduct(self._rows, self.state, compress=False)
         norms = np.full(self._T - 1, -inf)
         for lag in self._watch(range(1, self._T)):
             product.pull(derivative, self._T - lag)
+            if product.is_blind:
+                return self._norms_by_entry()
             norms[lag - 1] = product.log2_norm() * _LOG10_2
             if lag in self._jacobians:
                 self.kept[lag] = product.matrix()

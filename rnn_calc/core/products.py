@@ -43,6 +43,9 @@ _DROP = 1e-16
 _TRUSTED = 1e-11
 # A guard whose entries span more powers of two than this may have lost the smallest ones to underflow.
 _BLIND = 900
+# After every few factors it is seen whether an entry has come this far below its row, on its way to underflow.
+_WATCH_EVERY = 4
+_FAR_BELOW = 2.0**-560
 # Rows whose sizes span more than this many powers of two are graded on purpose and are left alone.
 _GRADED = 200
 
@@ -50,7 +53,8 @@ _GRADED = 200
 class JacobianProduct:
     """∂s_T/∂state_k of one state s (`through`) for falling k: the identity at k = T, and `pull` takes it a step back.
 
-    With `compress` false nothing is ever dropped, and `matrix` gives the product itself.
+    With `compress` false nothing is ever dropped, and `matrix` gives the product itself. `is_blind` says that entries
+    of one row have grown so far apart that the small ones may have been lost.
     """
 
     def __init__(self, width: int, through: str = "h", *, compress: bool = True) -> None:
@@ -62,6 +66,7 @@ class JacobianProduct:
         self._compress = compress and width > _SMALL
         self._rng = np.random.default_rng(0)
         self._factors = 0
+        self.is_blind = False
 
     def pull(self, derivative: Linearization, t: int) -> None:
         """Multiply by ∂state_t/∂state_{t−1} from the right (`t` counts from 0).
@@ -82,6 +87,8 @@ class JacobianProduct:
             self._exponents += exponents
         self._exponents += derivative.exponent(t)
         self._factors += 1
+        if self._factors % _WATCH_EVERY == 0:
+            self.is_blind |= any(map(_spans_too_much, self._blocks.values()))
         if self._compress and self._factors % _COMPRESS_EVERY == 0:
             self._drop_small_directions()
 
@@ -212,3 +219,9 @@ class JacobianProduct:
             if width <= 2 * _WIDTH * low:
                 return sqrt(low + width / 2)
         return None
+
+
+def _spans_too_much(block: Array) -> bool:
+    """Whether an entry is far below its row, whose largest one is about 1."""
+    sizes = np.abs(block)
+    return bool(((sizes < _FAR_BELOW) & (sizes > 0)).any())

@@ -156,6 +156,24 @@ def test_it_is_found_among_many_units_too_where_it_had_been_dropped(
     assert taken, "the norms must have been computed a second time, without dropping"
 
 
+@pytest.mark.parametrize("kept", [(), (401,)])
+def test_a_direction_lost_within_a_row_is_found_when_the_other_one_dies(kept: tuple[int, ...]) -> None:
+    # Unit 3 adds up units 1 and 2, which grow and shrink; only it is alive at the end, and unit 1 dies at t = 2.
+    W, T = np.array([[10.0, 0.0, 0.0], [0.0, 0.1, 0.0], [1.0, 1.0, 0.0]]), 403
+    alive = np.tile([1.0, 1.0, 0.0], (T, 1))
+    alive[1], alive[-1] = [0, 1, 0], [0, 0, 1]
+    before = np.vstack([np.ones(3), alive[:-1]])
+    x = 2 * alive - 1 - before @ W.T
+    weights = Weights({"W_xh": np.eye(3), "W_hh": W, "b_h": np.zeros(3)})
+    done = trace(Network(3, 3, activation="relu"), weights, x, {"h": np.ones(3)})
+    np.testing.assert_allclose(done.h, alive, atol=1e-14)
+    report = gradient_decay(done, jacobians=kept)
+    # The row of unit 3 is (10^j, 0.1^j, 0) after j more steps, and (0, 0.1^402, 0) in the end.
+    j = np.arange(1, 401)
+    np.testing.assert_allclose(report.log10_norms[1:-1], j + np.log10(1 + 1e-4**j) / 2, rtol=1e-13)
+    assert report.log10_norm(402) == pytest.approx(-401, rel=1e-14)
+
+
 def test_many_units_that_all_die_leave_an_exact_zero_at_whatever_lag() -> None:
     for steps in (3, 33, 34, 35, 66):
         report = gradient_decay(dying(np.full(40, 0.5), np.full(40, True), steps))
