@@ -33,6 +33,9 @@ Calls: TypeAlias = "list[tuple[Callable[..., Any], tuple[Rows, ...]]]"
 _BLOCK_BYTES = 2**20
 _MOST_STEPS = 1024
 
+# To make new views of rows for every block costs as much as to copy rows of about this width.
+_WIDE = 256
+
 _CACHE_LINE = 64
 _PAGE = 2**21
 
@@ -156,15 +159,22 @@ class StepLoop:
         least = -(-SLAB // max(1, prod(batch)))
         most = max(least, min(_MOST_STEPS, _BLOCK_BYTES // max(1, row)))
         self.block = min(steps, most - most % least)
+        self._direct = self._written_directly()
         self._banks = [
-            np.empty((self.block + 1 if bank.kept else 1, *batch, bank.width)) for bank in self._layout.banks
+            np.empty((0 if k in self._direct else self.block + 1 if bank.kept else 1, *batch, bank.width))
+            for k, bank in enumerate(self._layout.banks)
         ]
+        self._values = Values({}, {})
         self._rows: dict[Place, Rows] = {}
         self._groups = [self._bind(call) for call in recurrence.calls]
 
     def run(self, values: Values) -> None:
         """Step through the block whose `values` are given so far, and fill in those of the recurrence."""
         count = len(values.now["x"])
+        self._values = values
+        for place, rows in self._rows.items():
+            if place.bank in self._direct and isinstance(rows, list):
+                rows[:] = self._array(place)
         for name in self._recurrence.program.state:
             self._array(self._layout.place(Ref(name, previous=True)))[0] = values.previous[name][0]
         for drive in self._recurrence.drives:
@@ -177,14 +187,32 @@ class StepLoop:
         deque(zip(*calls, strict=False), maxlen=0)
         self._keep(values, count)
 
+    def _written_directly(self) -> dict[int, str]:
+        """The banks that are one wide value as it is kept: the steps write it where it stays."""
+        found = {}
+        for equation in self._recurrence.program.equations:
+            place = self._layout.place(equation.name)
+            whole = place.stop - place.start == self._layout.banks[place.bank].width
+            as_it_is = equation.name not in self._layout.negated and equation.name not in self._layout.divided
+            if whole and as_it_is and prod(self._batch) * (place.stop - place.start) >= _WIDE:
+                found[place.bank] = equation.name
+        return found
+
     def _array(self, place: Place) -> Array:
         """The columns of a place over all steps of the block."""
+        if place.bank in self._direct:
+            name = self._direct[place.bank]
+            before = name in self._recurrence.program.state and not place.after
+            source = self._values.previous if before else self._values.now
+            return source[name][..., place.start : place.stop]
         rows = self._banks[place.bank][1:] if place.after else self._banks[place.bank][: self.block]
         return rows[..., place.start : place.stop]
 
     def _columns(self, operand: Operand) -> Rows:
         if not isinstance(operand, Place):
             return repeat(operand)
+        if operand.bank in self._direct:
+            return self._rows.setdefault(operand, [])
         if operand not in self._rows:
             array = self._array(operand)
             kept = self._layout.banks[operand.bank].kept
@@ -227,7 +255,10 @@ class StepLoop:
     def _keep(self, values: Values, count: int) -> None:
         for equation in self._recurrence.program.equations:
             name = equation.name
-            source, kept = self._array(self._layout.place(name))[:count], values.now[name]
+            place = self._layout.place(name)
+            if place.bank in self._direct:
+                continue
+            source, kept = self._array(place)[:count], values.now[name]
             if name in self._layout.negated:
                 np.subtract(_ZERO, source, out=kept)  # −0 would come of negating 0
             elif name in self._layout.divided:

@@ -146,6 +146,22 @@ def test_a_run_over_several_blocks_of_memory_is_one_run(case: Case, T: int) -> N
         np.testing.assert_allclose(values.now[name], states[name], atol=1e-12)
 
 
+@every_case
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_wide_values_are_kept_over_several_blocks(case: Case, batch: tuple[int, ...]) -> None:
+    # Values this wide are written where they stay, and 300 steps of them take more than one block.
+    layer = only_layer(case, 3, 260)
+    arrays = layer_arrays(layer, case, 0, 0.3)
+    x, initial = sequence(0, 300, *batch, 3), first_state(layer, 0, *batch)
+    values = Engine(layer, Weights(arrays)).run(x, initial)
+    for b in np.ndindex(*batch):
+        start = {name: state[b] for name, state in initial.items()}
+        states = references.run(case.step, arrays, x[:, *b], start)
+        for name in layer.state:
+            np.testing.assert_allclose(values.now[name][:, *b], states[name], atol=1e-12)
+            np.testing.assert_array_equal(values.previous[name][1:], values.now[name][:-1])
+
+
 @pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
 @given(seed=seeds, T=st.integers(1, 9), cut=st.integers(0, 9))
 @settings(deadline=None, max_examples=4)
