@@ -14,34 +14,43 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rnn_calc.core.cells import CELLS
     from rnn_calc.core.conventions import CONVENTIONS
+    from rnn_calc.core.cost import count_cost
     from rnn_calc.core.counts import count_parameters
     from rnn_calc.core.decay import gradient_decay
     from rnn_calc.core.errors import RnnCalcError
     from rnn_calc.core.network import Network
     from rnn_calc.core.shapes import shapes
+    from rnn_calc.core.spectra import scale_recurrent
+    from rnn_calc.core.storage import read_arrays, write_arrays
     from rnn_calc.core.trace import trace
-    from rnn_calc.core.weights import Init, make_weights, read_arrays, scale_recurrent
+    from rnn_calc.core.weights import Init, make_weights
 
 _HOME = {
+    "CELLS": "cells",
     "CONVENTIONS": "conventions",
     "Init": "weights",
     "Network": "network",
     "RnnCalcError": "errors",
+    "count_cost": "cost",
     "count_parameters": "counts",
     "gradient_decay": "decay",
     "make_weights": "weights",
-    "read_arrays": "weights",
-    "scale_recurrent": "weights",
+    "read_arrays": "storage",
+    "scale_recurrent": "spectra",
     "shapes": "shapes",
     "trace": "trace",
+    "write_arrays": "storage",
 }
 
 __all__ = [
+    "CELLS",
     "CONVENTIONS",
     "Init",
     "Network",
     "RnnCalcError",
+    "count_cost",
     "count_parameters",
     "gradient_decay",
     "make_weights",
@@ -49,6 +58,7 @@ __all__ = [
     "scale_recurrent",
     "shapes",
     "trace",
+    "write_arrays",
 ]
 
 

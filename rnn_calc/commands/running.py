@@ -129,9 +129,13 @@ def _resolved(
     if not setup.model.path:
         widths = setup.network.widths
         d_h = ",".join(map(str, widths if len(set(widths)) > 1 else widths[:1]))
-        said = replace(network, d_in=setup.network.d_in, d_h=d_h, d_out=setup.network.d_out)
-        defaults = {name: size for name, size in DEFAULT_SIZES.items() if str(getattr(said, name)) == str(size)}
-        network = replace(said, **dict.fromkeys(defaults))
+        d_in, d_out = setup.network.d_in, setup.network.d_out
+        network = replace(
+            network,
+            d_in=None if d_in == DEFAULT_SIZES["d_in"] else d_in,
+            d_h=None if d_h == str(DEFAULT_SIZES["d_h"]) else d_h,
+            d_out=None if d_out == DEFAULT_SIZES["d_out"] else d_out,
+        )
     if arrays.drawn:
         init = arrays.init
         gain = None if init.gain == 1 else init.gain
