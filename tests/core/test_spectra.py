@@ -146,6 +146,9 @@ def test_each_recurrent_matrix_that_is_named_is_scaled_by_itself() -> None:
     assert scaled.scaling == "W_hi, u_h scaled to spectral radius 0.5"
 
 
-def test_a_matrix_that_is_not_square_has_no_radius_to_scale() -> None:
-    with pytest.raises(DataError, match=r"W_hh has shape \(4, 2\); only a square matrix can be scaled"):
-        scale_recurrent(Weights({"W_hh": np.ones((4, 2))}), "spectral radius", 0.9)
+def test_a_matrix_that_is_not_square_has_a_norm_to_scale_and_no_radius() -> None:
+    weights = Weights({"W_hh": np.diag([3.0, 1.0, 0.5])[:, :2]})
+    with pytest.raises(DataError, match=r"W_hh has shape \(3, 2\); only a square matrix has a spectral radius"):
+        scale_recurrent(weights, "spectral radius", 0.9)
+    scaled = scale_recurrent(weights, "spectral norm", 0.6)
+    np.testing.assert_allclose(scaled["W_hh"], np.diag([0.6, 0.2, 0.1])[:, :2], rtol=1e-15)

@@ -127,6 +127,20 @@ def test_a_stack_cut_in_two_and_resumed_gives_the_same_bits(cell: Cell, data: st
 
 
 @every_cell
+@pytest.mark.parametrize("d_h", [65, 75, 97, 129])
+def test_widths_that_blas_does_not_divide_evenly_give_the_same_bits(cell: Cell, d_h: int) -> None:
+    # The gates' products are d_h, 2·d_h … wide: what is left over of a multiple of 8 may be rounded by its place.
+    network = Network(9, d_h, 300, cell=cell)
+    weights, x = random_weights(network, d_h, 0.7), sequence(d_h, 263, 9)
+    whole = all_values(trace(network, weights, x))
+    for cut in (1, 130, 255):
+        first = trace(network, weights, x[:cut])
+        second = all_values(trace(network, weights, x[cut:], first.final))
+        for name, values in all_values(first).items():
+            np.testing.assert_array_equal(np.concatenate([values, second[name]]), whole[name])
+
+
+@every_cell
 @given(data=st.data())
 @settings(deadline=None, max_examples=25)
 def test_a_sequence_in_blocks_gives_the_same_bits(cell: Cell, data: st.DataObject) -> None:
