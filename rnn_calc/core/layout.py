@@ -222,33 +222,38 @@ class Layout:
         for stack in self.stacks:
             if stack.members[0] not in self._program.state:
                 self._settle(stack.members)
-        # Given values of a stack come in its order, and a wish is granted if all of it is still free, or if the free
-        # part can be put behind the last gates of a pack.
+        # The given values of a stack come in its order.
         drives = [self.drive(self.value(product)) for stack in self.stacks for product in stack.members]
         drives = [name for name in drives if name]
         self._settle([*drives, *(name for name in self._program.given if name not in drives)])
-        rows = [list(pack) for pack in dict.fromkeys(self.packs.values()) if len(pack) > 1]
-        taken = {name for row in rows for name in row} | {*self._program.given, *self._places, *self.hosted}
-        for wish in self._wishes():
-            names = [ref.name for ref in wish]
-            free = [name for name in names if name not in taken]
-            late = any(ref.name in self._program.state and not ref.previous for ref in wish)
-            if late or len(set(names)) < len(names):
-                continue
-            head = names[: len(names) - len(free)]
-            behind = next((row for row in rows if head and row[-len(head) :] == head), None)
-            if len(free) == len(names):
-                rows.append(names)
-            elif behind is not None and names[len(head) :] == free:
-                behind += free
-            taken |= set(free) if len(free) == len(names) or behind is not None else set()
-        for row in rows:
+        for row in self._neighbours():
             self._settle(row)
         for bundle in self.bundles.values():
             self._settle(bundle.products, kept=False)
         for name in (*self._program.state, *self._program.assignments):
             if name not in self._places and name not in self.hosted:
                 self._settle([name], kept=self._program.is_named(name))
+
+    def _neighbours(self) -> list[list[str]]:
+        """The packs, each with what likes to lie behind its last gates, and the wishes that nothing contradicts."""
+        rows = [list(pack) for pack in dict.fromkeys(self.packs.values()) if len(pack) > 1]
+        taken = {name for row in rows for name in row} | {*self._program.given, *self._places, *self.hosted}
+        for wish in self._wishes():
+            names = [ref.name for ref in wish]
+            late = any(ref.name in self._program.state and not ref.previous for ref in wish)
+            if late or len(set(names)) < len(names):
+                continue
+            free = [name for name in names if name not in taken]
+            head = names[: len(names) - len(free)]
+            behind = next((row for row in rows if head and row[-len(head) :] == head), None)
+            if not head:
+                rows.append(names)
+            elif behind is not None and names[len(head) :] == free:
+                behind += free
+            else:
+                continue
+            taken |= set(free)
+        return rows
 
     def _settle(self, names: Sequence[str], *, kept: bool = True) -> None:
         """Give the names a bank of their own, side by side."""
