@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -12,8 +12,8 @@ from rnn_calc.commands.setup import destination_of, is_checkpoint, load_setup
 from rnn_calc.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from rnn_calc.core.inspection import Read
     from rnn_calc.core.notation import Notation
+    from rnn_calc.core.weights import Array
     from rnn_calc.files.checkpoints.finding import FoundLayer
     from rnn_calc.files.checkpoints.tensors import Checkpoint
     from rnn_calc.show.inspect import FileShown, Held, LayerShown
@@ -68,7 +68,6 @@ def _of_checkpoint(path: str, wanted: str | None, *, spectra: bool) -> tuple[Fil
 
     from rnn_calc.core.notation import Notation
     from rnn_calc.files.checkpoints.finding import find_layers
-    from rnn_calc.files.checkpoints.model import choose_layer
     from rnn_calc.files.checkpoints.opening import open_checkpoint
     from rnn_calc.files.checkpoints.reading import ITEM_SIZES
     from rnn_calc.show.inspect import FileShown
@@ -77,6 +76,8 @@ def _of_checkpoint(path: str, wanted: str | None, *, spectra: bool) -> tuple[Fil
     found, number = find_layers(checkpoint), None
     recurrent = {name for one in found for name in _recurrent(Notation(one.network, one.convention), one.tensors)}
     if wanted is not None:
+        from rnn_calc.files.checkpoints.model import choose_layer
+
         chosen, number = choose_layer(found, wanted, path)
         if number is not None and not 1 <= number <= chosen.network.layers:
             raise UsageError(f"--layer: there is no layer {number}; the stack has {chosen.network.layers}.")
@@ -124,10 +125,26 @@ def _shown(checkpoint: Checkpoint, found: FoundLayer, number: int | None, *, spe
         found.name,
         Notation(found.network, found.convention),
         held,
-        None if listed else lambda symbol: checkpoint.read(found.tensors[symbol]),
+        None if listed else _Values(checkpoint, found.tensors),
         (tuple(notes), decay, number),
         spectra=spectra,
     )
+
+
+class _Values(NamedTuple):
+    """The values behind the symbols of a network."""
+
+    checkpoint: Checkpoint
+    names: Mapping[str, str]
+
+    def read(self, symbol: str) -> Array:
+        """An array as it is stored."""
+        return self.checkpoint.read(self.names[symbol])
+
+    def flat(self, symbol: str) -> Sequence[float]:
+        """Its numbers one after the other, without NumPy if the file can give them so."""
+        given = self.checkpoint.flat(self.names[symbol])
+        return self.read(symbol).ravel().tolist() if given is None else given
 
 
 # Types without float64 values.
@@ -139,6 +156,7 @@ def _of_model(path: str | None, wanted: str | None, *, spectra: bool) -> tuple[F
     from rnn_calc.commands.loading import load_weights
     from rnn_calc.commands.run_options import WeightOptions
     from rnn_calc.core.storage import write_arrays
+    from rnn_calc.files.checkpoints.tensors import Checkpoint, TensorInfo
     from rnn_calc.show.inspect import FileShown, Held, shell_word
 
     options = NetworkOptions(model=path, layer=wanted, example=None if path else _EXAMPLE)
@@ -157,32 +175,35 @@ def _of_model(path: str | None, wanted: str | None, *, spectra: bool) -> tuple[F
         sum(arrays[symbol].size for symbol in recurrent),
         (f"Not in the file, and drawn: {', '.join(drawn)}",) if drawn else (),
     )
+    infos = {symbol: TensorInfo(array.shape, "float64") for symbol, array in arrays.items()}
+    values = _Values(Checkpoint("", "model file", infos, arrays.__getitem__), {symbol: symbol for symbol in held})
     given = f"--model {shell_word(path)}" if path else f"--example {_EXAMPLE}"
     number = None if setup.layer is None else setup.layer + 1
     about = ((setup.model.note,) if setup.model.note else (), f"rnncalc gradient-decay {given}", number)
-    return shown, (_measured("", setup.notation, held, arrays.__getitem__, about, spectra=spectra),)
+    return shown, (_measured("", setup.notation, held, values, about, spectra=spectra),)
 
 
 def _measured(
     name: str,
     notation: Notation,
     held: dict[str, Held],
-    read: Read | None,
+    values: _Values | None,
     about: tuple[tuple[str, ...], str, int | None],
     *,
     spectra: bool,
 ) -> LayerShown:
     """The layer with what its values tell; `about` is its notes, a command, and the number of the layer of a stack."""
-    from rnn_calc.core.inspection import forget_biases, measure_matrices, measured_parameters
+    from rnn_calc.core.forget_gates import forget_biases
     from rnn_calc.show.inspect import LayerShown
 
     notes, decay, number = about
-    forget = forget_biases(notation, read) if read else ()
+    forget = forget_biases(notation, values.flat) if values else ()
     matrices = None
-    if spectra and read:
+    if spectra and values:
+        from rnn_calc.core.inspection import measure_matrices, measured_parameters
         from rnn_calc.show.progress import tracked
 
-        found = measure_matrices(notation, read)
+        found = measure_matrices(notation, values.read)
         total = len(measured_parameters(notation.network))
         matrices = tuple(tracked(found, "Measuring matrices", total))
     if number is not None:

@@ -1,9 +1,8 @@
-"""What the arrays of a trained network tell without running it: forget-gate biases and sizes of recurrent matrices."""
+"""How large the recurrent matrices of a trained network are, and what bounds a gradient without an input."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from math import log
 from typing import NamedTuple
 
 import numpy as np
@@ -18,29 +17,7 @@ from rnn_calc.core.weights import Array
 # The array of a stored symbol, as its convention keeps it.
 Read = Callable[[str], Array]
 
-_FORGET = "f"
 _MEASURED = (*RECURRENT, "projection")
-
-
-class BiasSummary(NamedTuple):
-    """The forget-gate bias b over units, both summands together, and the gate when nothing else enters it.
-
-    `gate` is the mean of σ(b). Units: `half_life` is in steps, in which that share, taken every step, comes to a half;
-    None where the gate is 1 to the last digit.
-    """
-
-    mean: float
-    least: float
-    largest: float
-    gate: float
-    half_life: float | None
-
-
-class ForgetBias(NamedTuple):
-    """The bias of one direction of one layer; `summary` is None where an entry is no finite number."""
-
-    layer: Layer
-    summary: BiasSummary | None
 
 
 class MeasuredMatrix(NamedTuple):
@@ -57,51 +34,6 @@ class MeasuredMatrix(NamedTuple):
     spectral_radius: float | None
     spectral_norm: float | None
     problem: str = ""
-
-
-def has_forget_gate(network: Network) -> bool:
-    """Whether a gate called f multiplies the cell state: whether it is some LSTM."""
-    return "c" in network.cell.state and any(p.gate == _FORGET for p in network.parameters)
-
-
-def forget_biases(notation: Notation, read: Read) -> tuple[ForgetBias, ...]:
-    """The forget-gate bias of each direction of each layer; empty for other cells than LSTMs and without biases.
-
-    Only arrays that hold biases are read.
-    """
-    network = notation.network
-    if not has_forget_gate(network):
-        return ()
-    roles = ("bias", "recurrent_bias")
-    biases = [p for p in network.parameters if p.gate == _FORGET and p.role in roles]
-    symbols = dict.fromkeys(notation.home(p).symbol for p in biases)
-    arrays = read_arrays(network, notation.convention, {symbol: read(symbol) for symbol in symbols})
-    found = []
-    for directions in network.stack if biases else ():
-        for layer in directions:
-            parts = [arrays[p.name] for p in biases if network.owners[p] is layer]
-            with np.errstate(over="ignore", invalid="ignore"):
-                found.append(ForgetBias(layer, summarize_bias(np.sum(parts, axis=0))))
-    return tuple(found)
-
-
-def summarize_bias(bias: Array) -> BiasSummary | None:
-    """The summary of a forget-gate bias; None where an entry is no finite number."""
-    if not np.isfinite(bias).all():
-        return None
-    # σ(b) and 1 − σ(b) = σ(−b), each to every digit; where exp overflows, its reciprocal is 0 as it should be.
-    with np.errstate(over="ignore"):
-        gate, rest = (float(np.mean(1 / (1 + np.exp(sign * bias)))) for sign in (-1, 1))
-    return BiasSummary(float(np.mean(bias)), float(bias.min()), float(bias.max()), gate, _half_life(gate, rest))
-
-
-def _half_life(gate: float, rest: float) -> float | None:
-    """Steps until gate^t is a half; `rest` is 1 − gate."""
-    if rest == 0:
-        return None
-    if gate == 0:
-        return 0.0
-    return log(0.5) / (float(np.log1p(-rest)) if gate > 0.5 else log(gate))
 
 
 def measured_parameters(network: Network) -> tuple[Parameter, ...]:

@@ -20,7 +20,8 @@ from rnn_calc.show.inspect_theory import theory_of
 from rnn_calc.show.output import View, json_object
 
 if TYPE_CHECKING:
-    from rnn_calc.core.inspection import BiasSummary, ForgetBias, MeasuredMatrix
+    from rnn_calc.core.forget_gates import BiasSummary, ForgetBias
+    from rnn_calc.core.inspection import MeasuredMatrix
 
 # Fewer equal layers than these are shown one by one.
 _FEWEST_FOLDED = 3

@@ -9,7 +9,8 @@ from rnn_calc.core.equations import MAX_SLOPE
 from rnn_calc.show.format import short
 
 if TYPE_CHECKING:
-    from rnn_calc.core.inspection import BiasSummary, MeasuredMatrix
+    from rnn_calc.core.forget_gates import BiasSummary
+    from rnn_calc.core.inspection import MeasuredMatrix
     from rnn_calc.show.inspect import LayerShown
 
 _ABOUT_ONE = 1e-9

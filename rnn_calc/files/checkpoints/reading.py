@@ -1,16 +1,17 @@
-"""Parts of a file read by their place, and their bytes made into float64: what all containers share."""
+"""Parts of a file read by their place, and their bytes made into float64: what all containers share.
+
+NumPy is imported where values are read: it takes as long as all else that a look at the headers does.
+"""
 
 from __future__ import annotations
 
 import stat
+import struct
 from collections.abc import Mapping
 from io import BufferedReader
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from rnn_calc.core.errors import DataError, did_you_mean, quoted
 from rnn_calc.core.memory import FLOAT64, require_memory
@@ -18,6 +19,9 @@ from rnn_calc.files.checkpoints.tensors import TensorInfo
 from rnn_calc.files.source import describe_source, open_error
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from rnn_calc.core.weights import Array
 
 ByteOrder = Literal["<", ">"]
@@ -35,10 +39,13 @@ ITEM_SIZES: Mapping[str, int] = {
     **{"float8_e4m3fn": 1, "float8_e5m2": 1, "float8_e4m3fnuz": 1, "float8_e5m2fnuz": 1, "float8_e8m0fnu": 1},
 }
 # How the entries of the types that are read lie in the file; bfloat16 is the upper half of a float32.
-_UNITS = {name: np.dtype(name) for name in ITEM_SIZES if name.startswith(("int", "uint"))} | {
-    **{"float64": np.dtype("f8"), "float32": np.dtype("f4"), "float16": np.dtype("f2")},
-    **{"bfloat16": np.dtype("u2"), "bool": np.dtype("u1")},
+_UNITS = {name: name for name in ITEM_SIZES if name.startswith(("int", "uint"))} | {
+    **{"float64": "f8", "float32": "f4", "float16": "f2", "bfloat16": "u2", "bool": "u1"},
 }
+# The same for the struct module.
+_CODES = {"float64": "d", "float32": "f", "float16": "e", "bfloat16": "H"}
+# What is read without NumPy at most: a vector, and no matrix.
+_MOST_FLAT = 2**20
 
 
 def label(name: str, path: str) -> str:
@@ -75,16 +82,27 @@ def read_bytes_at(path: str, start: int, count: int, what: str) -> NDArray[np.ui
 
     Raises: DataError when they are no longer there.
     """
+    import numpy as np
+
     content = np.empty(count, np.uint8)
+    read_into(content.data, path, start, what)
+    return content
+
+
+def read_into(content: memoryview, path: str, start: int, what: str) -> None:
+    """Fill `content` with the bytes of a file from `start` on.
+
+    Raises: DataError when they are no longer there.
+    """
+    count, found = len(content), 0
     with open_file(path) as file:
         try:
             file.seek(start)
-            found = file.readinto(content.data) if count else 0
+            found = file.readinto(content) if count else 0
         except OSError as error:
             raise open_error(path, error) from None
     if found != count:
         raise DataError(f"{what} should be {count:,} bytes at {start:,}; the file ends after {found:,} of them.")
-    return content
 
 
 def find_tensor(tensors: Mapping[str, TensorInfo], name: str, path: str) -> TensorInfo:
@@ -119,11 +137,29 @@ def require_room(shape: tuple[int, ...], raw: int, what: str) -> None:
 
 def as_units(content: NDArray[np.uint8], dtype: str, order: ByteOrder = "<") -> NDArray[Any]:
     """The entries of a type that is read as they are stored, in the byte order of the file."""
-    return content.view(_UNITS[dtype].newbyteorder(order))
+    import numpy as np
+
+    return content.view(np.dtype(_UNITS[dtype]).newbyteorder(order))
+
+
+def is_flat(info: TensorInfo) -> bool:
+    """Whether `as_floats` takes a tensor: few floating-point numbers."""
+    return info.dtype in _CODES and prod(info.shape) <= _MOST_FLAT
+
+
+def as_floats(content: bytes | bytearray, dtype: str, order: ByteOrder = "<") -> tuple[float, ...]:
+    """The entries of a small tensor as they are stored, without NumPy."""
+    count = len(content) // ITEM_SIZES[dtype]
+    units = struct.unpack(f"{order}{count}{_CODES[dtype]}", content)
+    if dtype == "bfloat16":
+        units = struct.unpack(f"<{count}f", struct.pack(f"<{count}I", *(unit << 16 for unit in units)))
+    return units
 
 
 def to_float64(units: NDArray[Any], dtype: str) -> Array:
     """What the stored entries mean, as a C-contiguous float64 array; exact but for integers beyond 2^53."""
+    import numpy as np
+
     if dtype == "bfloat16":
         units = (units.astype(np.uint32) << 16).view(np.float32)
     elif dtype == "bool":

@@ -13,19 +13,20 @@ from io import BufferedReader
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from rnn_calc.core.errors import DataError, did_you_mean, listed, quoted
 from rnn_calc.files.checkpoints.reading import (
     ITEM_SIZES,
     LARGEST_SIZE,
     MOST_AXES,
+    as_floats,
     as_units,
     file_size,
     find_tensor,
+    is_flat,
     label,
     open_file,
     read_bytes_at,
+    read_into,
     require_room,
     to_float64,
 )
@@ -69,7 +70,14 @@ def open_safetensors(path: str) -> Checkpoint:
     for name, entry in header.items():
         tensors[name], spans[name] = _read_entry(entry, label(name, path))
     _require_full_cover(spans, size - start, path)
-    return Checkpoint(path, "safetensors", tensors, partial(_read, path, start, tensors, spans), metadata=metadata)
+    return Checkpoint(
+        path,
+        "safetensors",
+        tensors,
+        partial(_read, path, start, tensors, spans),
+        metadata=metadata,
+        flat=partial(_read_flat, path, start, tensors, spans),
+    )
 
 
 def _read_header(file: BufferedReader, size: int, path: str) -> tuple[dict[str, object], int]:
@@ -154,6 +162,18 @@ def _read(path: str, start: int, tensors: Mapping[str, TensorInfo], spans: Mappi
     return to_float64(as_units(content, info.dtype), info.dtype).reshape(info.shape)
 
 
+def _read_flat(
+    path: str, start: int, tensors: Mapping[str, TensorInfo], spans: Mapping[str, _Span], name: str
+) -> tuple[float, ...] | None:
+    info = find_tensor(tensors, name, path)
+    if not is_flat(info):
+        return None
+    begin, end = spans[name]
+    content = bytearray(end - begin)
+    read_into(memoryview(content), path, start + begin, label(name, path))
+    return as_floats(content, info.dtype)
+
+
 def write_safetensors(
     tensors: Mapping[str, Array], metadata: Mapping[str, str] | None = None, dtype: str = "float64"
 ) -> Iterator[bytes]:
@@ -177,6 +197,8 @@ def write_safetensors(
 
 
 def _require_range(name: str, array: Array, dtype: str) -> None:
+    import numpy as np
+
     limit = float(np.finfo(dtype).max)
     if array.size and dtype != "float64":
         largest = float(np.max(np.abs(array), where=np.isfinite(array), initial=0.0))
@@ -187,6 +209,8 @@ def _require_range(name: str, array: Array, dtype: str) -> None:
 
 
 def _parts(head: bytes, tensors: Mapping[str, Array], dtype: str) -> Iterator[bytes]:
+    import numpy as np
+
     yield head
     stored = np.dtype(dtype).newbyteorder("<")
     for array in tensors.values():

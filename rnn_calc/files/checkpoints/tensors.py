@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,7 +49,8 @@ class LayerConfig(NamedTuple):
 class Checkpoint(NamedTuple):
     """An open checkpoint: `read(name)` gives a tensor as float64, after its size has been checked against the file.
 
-    `format` is safetensors, npz, npy folder, torch, keras or onnx.
+    `format` is safetensors, npz, npy folder, torch, keras or onnx. `flat(name)` gives the numbers of a small tensor one
+    after the other, where the format can do so without NumPy; None for one that it cannot.
     """
 
     path: str
@@ -58,3 +59,4 @@ class Checkpoint(NamedTuple):
     read: Callable[[str], Array]
     layers: tuple[LayerConfig, ...] = ()
     metadata: Mapping[str, str] = MappingProxyType({})
+    flat: Callable[[str], Sequence[float] | None] = lambda _: None

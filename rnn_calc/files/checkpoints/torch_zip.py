@@ -14,16 +14,16 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from rnn_calc.core.errors import DataError, TooLargeError, printable, quoted
 from rnn_calc.core.memory import write_bytes
 from rnn_calc.files.checkpoints.pickled import read_pickle
 from rnn_calc.files.checkpoints.reading import (
     ITEM_SIZES,
     ByteOrder,
+    as_floats,
     as_units,
     find_tensor,
+    is_flat,
     label,
     open_file,
     require_room,
@@ -32,7 +32,7 @@ from rnn_calc.files.checkpoints.reading import (
 from rnn_calc.files.checkpoints.state_dicts import Found, flatten
 from rnn_calc.files.checkpoints.tensors import Checkpoint, TensorInfo
 from rnn_calc.files.checkpoints.torch_objects import Layout, construct, resolve_storage
-from rnn_calc.files.checkpoints.zip_members import Member, list_members, read_member
+from rnn_calc.files.checkpoints.zip_members import Member, list_members, read_member, read_small_member
 from rnn_calc.files.source import describe_source
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def open_torch(path: str) -> Checkpoint:
         _require_within(layout, members.get(_storage_name(root, layout)), label(name, path))
     tensors = {name: TensorInfo(layout.size, layout.dtype) for name, layout in found.tensors.items()}
     read = partial(_read, path, members, root, order, tensors, found.tensors)
-    return Checkpoint(path, "torch", tensors, read, metadata=_metadata(found))
+    flat = partial(_read_flat, path, members, root, order, tensors, found.tensors)
+    return Checkpoint(path, "torch", tensors, read, metadata=_metadata(found), flat=flat)
 
 
 def _require_zip(path: str) -> None:
@@ -118,7 +119,7 @@ def _read_small(path: str, member: Member, limit: int) -> bytes:
             f"Member {quoted(member.name)} of {describe_source(path)} has {write_bytes(member.size)}; "
             f"{write_bytes(limit)} is the limit."
         )
-    return read_member(path, member).tobytes()
+    return bytes(read_small_member(path, member))
 
 
 def _storage_name(root: str, layout: Layout) -> str:
@@ -154,6 +155,8 @@ def _read(
     layouts: Mapping[str, Layout],
     name: str,
 ) -> Array:
+    import numpy as np
+
     info, what = find_tensor(tensors, name, path), label(name, path)
     layout, item = layouts[name], ITEM_SIZES[info.dtype]
     # A transposed or strided tensor is picked from all that lies between its first entry and its last.
@@ -165,6 +168,24 @@ def _read(
         units = np.lib.stride_tricks.as_strided(units, info.shape, [stride * item for stride in layout.stride])
     values = to_float64(units.reshape(info.shape), info.dtype)
     return np.negative(values, out=values) if layout.negated else values
+
+
+def _read_flat(
+    path: str,
+    members: Mapping[str, Member],
+    root: str,
+    order: ByteOrder,
+    tensors: Mapping[str, TensorInfo],
+    layouts: Mapping[str, Layout],
+    name: str,
+) -> tuple[float, ...] | None:
+    """A vector that lies in the file in one piece, as it is."""
+    info, layout = find_tensor(tensors, name, path), layouts[name]
+    if not is_flat(info) or tuple(layout.stride) != (1,) or layout.negated or not info.shape[0]:
+        return None
+    item, member = ITEM_SIZES[info.dtype], members[_storage_name(root, layout)]
+    content = read_small_member(path, member, layout.offset * item, info.shape[0] * item)
+    return as_floats(content, info.dtype, order)
 
 
 def _metadata(found: Found) -> dict[str, str]:

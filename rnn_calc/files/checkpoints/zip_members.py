@@ -8,15 +8,16 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, NamedTuple
 
 from rnn_calc.core.errors import DataError, TooLargeError, quoted
 from rnn_calc.core.memory import write_bytes
-from rnn_calc.files.checkpoints.reading import open_file, read_bytes_at
+from rnn_calc.files.checkpoints.reading import open_file, read_into
 from rnn_calc.files.source import describe_source, open_error
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # zipfile reads the list of members whole and makes an object of each; 8 MiB list about 100,000 of them.
 LARGEST_DIRECTORY = 8 * 2**20
@@ -111,18 +112,38 @@ def read_member(path: str, member: Member, start: int = 0, count: int | None = N
 
     Raises: DataError when the member does not hold what the archive's list says.
     """
-    count = member.size - start if count is None else count
+    import numpy as np
+
+    content = np.empty(member.size - start if count is None else min(count, member.size), np.uint8)
+    _read_into(content.data, path, member, start, count)
+    return content
+
+
+def read_small_member(path: str, member: Member, start: int = 0, count: int | None = None) -> bytearray:
+    """The same without NumPy.
+
+    Raises: DataError when the member does not hold what the archive's list says.
+    """
+    content = bytearray(member.size - start if count is None else min(count, member.size))
+    _read_into(memoryview(content), path, member, start, count)
+    return content
+
+
+def _read_into(content: memoryview, path: str, member: Member, start: int, count: int | None) -> None:
+    count = len(content) if count is None else count
     what = f"Member {quoted(member.name)} of {describe_source(path)}"
     if start + count > member.size:
         raise DataError(f"{what} has {member.size:,} bytes; {start + count:,} were expected.")
-    head = read_bytes_at(path, member.start, _LOCAL_HEADER.size, what).tobytes()
+    head = bytearray(_LOCAL_HEADER.size)
+    read_into(memoryview(head), path, member.start, what)
     signature, name, extra = _LOCAL_HEADER.unpack(head)
     begin = member.start + _LOCAL_HEADER.size + name + extra
     if signature != _LOCAL_SIGNATURE or begin + member.packed > member.limit:
         raise DataError(f"{what} is not where the archive's list says.")
     if not member.deflated:
-        return read_bytes_at(path, begin + start, count, what)
-    return _inflate(path, member, begin, slice(start, start + count), what)
+        read_into(content, path, begin + start, what)
+    else:
+        _inflate(content, path, member, begin, slice(start, start + count), what)
 
 
 def read_whole(path: str, member: Member) -> NDArray[np.uint8]:
@@ -136,9 +157,8 @@ def read_whole(path: str, member: Member) -> NDArray[np.uint8]:
     return content
 
 
-def _inflate(path: str, member: Member, begin: int, wanted: slice, what: str) -> NDArray[np.uint8]:
+def _inflate(content: memoryview, path: str, member: Member, begin: int, wanted: slice, what: str) -> None:
     """The wanted bytes of a deflated member, unpacked block by block, so that no more than they is kept."""
-    content = np.empty(wanted.stop - wanted.start, np.uint8)
     inflater, position = zlib.decompressobj(-zlib.MAX_WBITS), 0
     with open_file(path) as file:
         file.seek(begin)
@@ -157,6 +177,5 @@ def _inflate(path: str, member: Member, begin: int, wanted: slice, what: str) ->
             first, last = max(wanted.start - position, 0), min(wanted.stop - position, len(block))
             if first < last:
                 target = position + first - wanted.start
-                content[target : target + last - first] = np.frombuffer(block, np.uint8)[first:last]
+                content[target : target + last - first] = block[first:last]
             position += len(block)
-    return content
