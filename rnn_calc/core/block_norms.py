@@ -23,7 +23,7 @@ from rnn_calc.core.products import JacobianProduct
 from rnn_calc.core.weights import Array
 
 _LOG10_2 = log10(2)
-# Measured at d_h = 500 to 900: about 11 of an LSTM, and twice that where bands of exponents are many.
+# About 11 were measured for an LSTM of d_h = 500; more where entries fall into many bands of exponents.
 _ENTRIES = 25
 
 
