@@ -65,7 +65,8 @@ class Setup(NamedTuple):
             number = int(text[:9]) if text.isascii() and text.isdecimal() else 0
         if number is not None and not 1 <= number <= depth:
             counted = "one layer, 1" if depth == 1 else f"layers 1 to {depth}"
-            raise UsageError(f"There is no layer {quoted(self.options.layer)}: the network has {counted}.")
+            said = number or quoted(self.options.layer)
+            raise UsageError(f"There is no layer {said}: the network has {counted}.")
         return None if number is None else number - 1
 
     @property

@@ -31,17 +31,13 @@ def command(
         list[int] | None,
         typer.Option("--unit", "-u", help="Show this hidden unit, counted from 1; repeatable.", metavar="N"),
     ] = None,
-    show_layer: Annotated[
-        list[int] | None,
-        typer.Option("--show-layer", help="Show all of this layer, from 1; repeatable. [the top one]", metavar="N"),
-    ] = None,
 ) -> None:
     """Run a sequence and show every step of it.
 
     \b
     rnncalc trace --example cat-sat-here --explain
     rnncalc trace --d-h 2 --sequence "0.5,0.2; 0.1,0.9" --init orthogonal --seed 7
-    rnncalc trace --cell lstm --layers 2 --bidirectional --show-layer 1
+    rnncalc trace --cell lstm --layers 2 --bidirectional --layer 1
     rnncalc trace --d-h 8 --steps 1000000 --format csv > states.csv
     """
     from rnn_calc.commands.expected import compare_states, expected_of, require_met
@@ -58,12 +54,12 @@ def command(
     cell = setup.network.cell
     shown = TraceShown(
         setup.notation,
-        describe_network(setup.network, setup.convention),
+        describe_network(setup.network, setup.convention, setup.remarks),
         (*run.notes, *([f"{cell.name}: {cell.note}"] if cell.note else [])),
         run.sequence.labels,
         explain,
         _chosen_units(unit or [], setup.network),
-        _chosen_layers(show_layer or [], setup.network),
+        () if setup.layer is None else (setup.layer,),
     )
     whole = cache(run.whole)
     expectations = compare_states(expected, whole()) if expected else ()
@@ -80,12 +76,4 @@ def _chosen_units(numbers: list[int], network: Network) -> tuple[int, ...]:
                 f"d_h = {network.d_h}" if isinstance(network.d_h, int) and widest == network.d_h else "the widest layer"
             )
             raise UsageError(f"There is no unit {number}: {d_h} has units 1 to {widest}.")
-    return tuple(dict.fromkeys(number - 1 for number in numbers))
-
-
-def _chosen_layers(numbers: list[int], network: Network) -> tuple[int, ...]:
-    """The layers of --show-layer, counted from 0."""
-    for number in numbers:
-        if not 1 <= number <= network.layers:
-            raise UsageError(f"There is no layer {number}: the network has layers 1 to {network.layers}.")
     return tuple(dict.fromkeys(number - 1 for number in numbers))

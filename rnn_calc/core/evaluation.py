@@ -25,6 +25,9 @@ from rnn_calc.core.weights import Array, Weights
 # row differently in a product of another height. So a sequence that is cut and resumed gives the same bits.
 SLAB = 256
 
+# The columns that are left over where a product's width is no multiple of this are rounded by the row's place in it.
+_WIDTH = 8
+
 
 def bulk_product(matrix: Array, rows: Array, out: Array | None = None) -> Array:
     """`matrix @ row` for every row of `rows` (…, n), bit for bit the same however the rows are grouped.
@@ -35,6 +38,8 @@ def bulk_product(matrix: Array, rows: Array, out: Array | None = None) -> Array:
     if out is None:
         out = np.empty((*rows.shape[:-1], len(matrix)))
     into = out.reshape(-1, len(matrix))
+    if len(matrix) % _WIDTH:
+        return _padded_product(matrix, flat, into, out)
     transposed = matrix.T
     full = len(flat) - len(flat) % SLAB
     with np.errstate(all="ignore"):
@@ -44,6 +49,21 @@ def bulk_product(matrix: Array, rows: Array, out: Array | None = None) -> Array:
             last = np.zeros((SLAB, flat.shape[1]))
             last[: len(flat) - full] = flat[full:]
             into[full:] = (last @ transposed)[: len(flat) - full]
+    return out
+
+
+def _padded_product(matrix: Array, flat: Array, into: Array, out: Array) -> Array:
+    """The same for a matrix whose rows are no multiple of `_WIDTH`: made with rows of zeros, which are left out."""
+    width = len(matrix)
+    padded = np.zeros((matrix.shape[1], width + -width % _WIDTH))
+    padded[:, :width] = matrix.T
+    slab, product = np.zeros((SLAB, flat.shape[1])), np.empty((SLAB, padded.shape[1]))
+    with np.errstate(all="ignore"):
+        for start in range(0, len(flat), SLAB):
+            part = flat[start : start + SLAB]
+            slab[: len(part)] = part
+            np.matmul(slab, padded, out=product)
+            into[start : start + SLAB] = product[: len(part), :width]
     return out
 
 

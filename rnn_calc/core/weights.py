@@ -117,13 +117,17 @@ def _drawn(rng: np.random.Generator, parameter: Parameter, shape: tuple[int, ...
     return np.zeros(shape)
 
 
+# Beyond the streams of any cell's own parameters.
+_EMBEDDING_STREAM = 2**16
+
+
 def _streams(network: Network) -> dict[str, tuple[int, ...]]:
     """The key of each parameter's random stream: its place among all that such a cell can have, then its layer's."""
     # A second bias comes last, and what few networks have comes after everything.
     cell = network.cell
     everything = Network(2, 2, 1, cell=cell, biases=2, d_p=1 if network.d_p else 0).parameters
     ordered = sorted(everything, key=lambda p: (p.role == "recurrent_bias") + 2 * (p.role == "projection"))
-    place = {parameter.name: index for index, parameter in enumerate(ordered)} | {"E": len(ordered)}
+    place = {parameter.name: index for index, parameter in enumerate(ordered)} | {"E": _EMBEDDING_STREAM}
     keys = {}
     for parameter, stage in network.owners.items():
         base = parameter.name.removesuffix(f"^{parameter.mark}") if parameter.mark else parameter.name

@@ -116,7 +116,7 @@ def _layers_left_out(network: Network, shown: TraceShown) -> tuple[str, ...]:
         return ()
     names = ", ".join(map(str, hidden)) if len(hidden) <= _MOST_UNITS else f"{len(hidden)} layers"
     which = f"Layer {names} shows" if len(hidden) == 1 else f"Layers {names} show"
-    return (f"{which} no more than states; --show-layer N shows all of a layer.",)
+    return (f"{which} no more than states; --layer N shows all of a layer.",)
 
 
 def _inputs_table(trace: Trace, shown: TraceShown, steps: Selection) -> Table:

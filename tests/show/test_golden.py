@@ -66,7 +66,7 @@ PAGES = {
     **{f"trace-{name}": ("trace", "--cell", name, "-T", "3", "-H", "2") for name in CELLS if name != "rnn"},
     "trace-stack": ("trace", "--cell", "lstm", "--layers", "3", "--d-h", "3,4,2", "-T", "2", "--convention", "pytorch"),
     "trace-two-directions": ("trace", "--cell", "gru", "--bidirectional", "--layers", "2", "-T", "3", "-H", "2"),
-    "trace-show-layer": ("trace", "--layers", "2", "--show-layer", "1", "-T", "3", "-H", "2"),
+    "trace-layer": ("trace", "--layers", "2", "--layer", "1", "-T", "3", "-H", "2"),
     "trace-projected": ("trace", "--cell", "lstm", "--proj", "2", "-T", "2", "--explain", "--unit", "1"),
     "trace-explain-tokens": (
         *("trace", "--explain", "--vocab", "5", "--tied", "-o", "5", "-i", "2", "-H", "2", "-T", "2"),

@@ -255,16 +255,16 @@ def test_every_table_of_every_cell_fits_a_page_of_80_columns(cell: Cell) -> None
 
 def test_the_top_layer_is_shown_in_full_and_of_the_others_their_states() -> None:
     top = calc("trace", "--cell", "lstm", "--layers", "3").out
-    assert "Layers 1, 2 show no more than states; --show-layer N" in top
+    assert "Layers 1, 2 show no more than states; --layer N" in top
     assert re.findall(r"^Layer (\d) · input gate", top, re.MULTILINE) == ["3"]
     assert re.findall(r"^Layer (\d) · the cell state after", top, re.MULTILINE) == ["1", "2"]
-    first = calc("trace", "--cell", "lstm", "--layers", "3", "--show-layer", "1", "--show-layer", "2").out
-    assert set(re.findall(r"^Layer (\d) · input gate", first, re.MULTILINE)) == {"1", "2"}
-    assert "The cell state's evolution" in first
+    first = calc("trace", "--cell", "lstm", "--layers", "3", "--layer", "1").out
+    assert set(re.findall(r"^Layer (\d) · input gate", first, re.MULTILINE)) == {"1"}
+    assert "Layers 2, 3 show no more than states" in first
 
 
 def test_a_layer_or_unit_that_there_is_not_is_refused() -> None:
-    error = refused("trace", "--layers", "2", "--show-layer", "3", status=2)
+    error = refused("trace", "--layers", "2", "--layer", "3", status=2)
     assert "There is no layer 3: the network has layers 1 to 2." in error
     error = refused("trace", "--d-h", "4", "--unit", "5", status=2)
     assert "There is no unit 5: d_h = 4 has units 1 to 4." in error
