@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from rnn_calc.core.cost import COUNTABLE, count_cost
 from rnn_calc.core.errors import UsageError, quoted
 from rnn_calc.core.memory_cost import DTYPES, OPTIMIZERS, count_memory
 from rnn_calc.core.run import make_run
+from rnn_calc.core.sizes import whole_numbers
 
 
 @takes_groups
@@ -99,7 +99,7 @@ def _parse_lengths(text: str | None) -> tuple[int, ...]:
     """`--lengths` as whole numbers: 7,3,1; empty where it is not given."""
     if text is None:
         return ()
-    parts = [part.strip() for part in text.split(",")]
-    if not all(re.fullmatch(r"-?[0-9]{1,30}", part) for part in parts):
+    lengths = whole_numbers(text)
+    if lengths is None:
         raise UsageError(f"--lengths takes the steps of each sequence, as in --lengths 7,3,1; it is {quoted(text)}.")
-    return tuple(map(int, parts))
+    return lengths

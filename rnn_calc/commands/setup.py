@@ -13,7 +13,7 @@ from rnn_calc.core.equations import ACTIVATIONS, MERGES
 from rnn_calc.core.errors import DataError, UsageError, did_you_mean, listed, quoted
 from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
-from rnn_calc.core.sizes import check_size
+from rnn_calc.core.sizes import check_size, whole_numbers
 from rnn_calc.core.structure import Structure, solve_sizes, structure_of
 from rnn_calc.files.model import ModelFile
 
@@ -192,17 +192,11 @@ def parse_widths(text: str | None) -> tuple[int, ...]:
     """`--d-h` as the widths of the layers: 400,1150,400; empty where it is not given."""
     if text is None:
         return ()
-    widths = []
-    for part in text.split(","):
-        try:
-            # int() would take 1_000 and digits of other scripts.
-            if not part.strip().lstrip("+-").isascii() or "_" in part:
-                raise ValueError
-            widths.append(int(part))
-        except ValueError:
-            raise UsageError(
-                f"--d-h: {quoted(text)} is no whole number, nor a width for each layer as in --d-h 400,1150,400."
-            ) from None
+    widths = whole_numbers(text)
+    if widths is None:
+        raise UsageError(
+            f"--d-h: {quoted(text)} is no whole number, nor a width for each layer as in --d-h 400,1150,400."
+        )
     return tuple(check_size("--d-h", width, error=UsageError) for width in widths)
 
 

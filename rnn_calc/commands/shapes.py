@@ -14,7 +14,7 @@ from rnn_calc.core.errors import CheckFailedError, DataError, UsageError, quoted
 from rnn_calc.core.notation import write_shape
 from rnn_calc.core.packing import Packing
 from rnn_calc.core.shapes import ShapeReport, shapes
-from rnn_calc.core.sizes import check_size
+from rnn_calc.core.sizes import check_size, whole_numbers
 from rnn_calc.core.tensors import MODES, Mode
 
 if TYPE_CHECKING:
@@ -129,12 +129,12 @@ def _mode(typed: str | None, setup: Setup) -> Mode:
 
 def _packing(text: str, steps: int | None, batch: int | None) -> Packing:
     """`7,3,1` as lengths that agree with --steps and --batch."""
-    words = [word.strip() for word in text.split(",")]
-    if not all(re.fullmatch(r"-?[0-9]{1,30}", word) for word in words):
+    lengths = whole_numbers(text)
+    if lengths is None:
         raise UsageError(
             f"--lengths takes whole numbers with commas between, as in --lengths 7,3,1; it is {quoted(text)}."
         )
-    packing = Packing([int(word) for word in words], error=UsageError)
+    packing = Packing(lengths, error=UsageError)
     packing.agree(steps, batch, prefix="--", error=UsageError)
     return packing
 

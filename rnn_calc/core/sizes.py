@@ -33,3 +33,12 @@ def check_size(
         digits = str(len(str(size))) if size.bit_length() < 10_000 else "thousands of"
         raise error(f"{name} must be at most 10^18; it has {digits} digits.{hint}")
     return size
+
+
+def whole_numbers(text: str) -> tuple[int, ...] | None:
+    """The whole numbers in a text with commas between: 7,3,1; None where something else is in it."""
+    import re
+
+    words = [word.strip() for word in text.split(",")]
+    # int() would also take 1_000 and the digits of other scripts.
+    return tuple(map(int, words)) if all(re.fullmatch(r"[-+]?[0-9]{1,30}", word) for word in words) else None
