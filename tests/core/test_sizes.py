@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnn_calc.core.errors import SizeError, UsageError
-from rnn_calc.core.sizes import LARGEST_SIZE, check_size
+from rnn_calc.core.sizes import LARGEST_SIZE, check_size, whole_numbers
 
 
 @given(st.integers(1, 10**18))
@@ -57,3 +57,19 @@ def test_every_integer_type_becomes_a_plain_int(kind: Callable[[int], object]) -
 def test_what_is_no_integer_of_numpy_is_refused(value: object) -> None:
     with pytest.raises(SizeError, match="d_in must be a whole number"):
         check_size("d_in", value)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("7,3,1", (7, 3, 1)),
+        (" 4 , -2", (4, -2)),
+        ("12", (12,)),
+        ("1e3", None),
+        ("1_000", None),
+        ("٣", None),
+        ("1,", None),
+    ],
+)
+def test_whole_numbers_are_plain_digits_with_commas_between(text: str, numbers: tuple[int, ...] | None) -> None:
+    assert whole_numbers(text) == numbers

@@ -13,7 +13,7 @@ USAGE = [
     (("shapes", "--d-h", "-3"), "--d-h must be at least 1; it is -3."),
     (("params", "--d-out", "-1"), "--d-out must be 0 or more; it is -1."),
     (("shapes", "--d-h", "9" * 23), "--d-h must be at most 10^18; it has 23 digits."),
-    (("shapes", "--d-h", "1e3"), "'1e3' is no whole number."),
+    (("shapes", "--d-h", "1e3"), "'1e3' is no whole number, nor a width for each layer as in --d-h 400,1150,400."),
     (("trace", "--steps", "0"), "--steps must be at least 1; it is 0."),
     (("trace", "--precision", "18"), "--precision must be 0 to 17"),
     (("trace", "--precision", "-1"), "--precision must be 0 to 17"),
@@ -139,7 +139,7 @@ MODELS = [
     ("m.toml", b"d_h = ", "is no TOML"),
     ("m.json", b"[1]", "holds no object"),
     ("m.json", b'{"d_h": ' + b"1" * 10_000 + b"}", "too many digits"),
-    ("m.txt", b"", "it must end in .toml, .json or .npz"),
+    ("m.txt", b"", "it must end in .toml, .json, .safetensors"),
     ("m.npz", b"", "is no readable .npz archive"),
 ]
 
