@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from rich.cells import cell_len
-
 from rnn_calc.show.document import Column, Kind, Layout, Table
+from rnn_calc.show.folding import cell_len
 from rnn_calc.show.format import write_value
 
-# What Rich puts between two columns.
+# A blank, a line or another blank, and a blank stand between two columns.
 _GAP = 3
 # A column of these may be folded between words, down to so many characters; other columns keep every cell whole.
 _FOLDABLE: dict[Kind, int] = {"text": 16, "math": 16, "shape": 16, "verdict": 16, "vector": 24}
