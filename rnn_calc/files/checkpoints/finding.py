@@ -53,7 +53,8 @@ _NAMES: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
             "weight_hh",
             r"(?P<symbol>(?:weight|bias)_(?:ih|hh)|weight_hr)_l(?P<layer>[0-9]{1,3})(?P<reverse>_reverse)?",
         ),
-        ("pytorch", "weight_hh", r"(?P<symbol>(?:weight|bias)_(?:ih|hh))"),  # nn.LSTMCell: no _l0
+        # nn.LSTMCell: no _l0. With a plain bias beside them, the same names are Equinox's.
+        ("pytorch", "weight_hh", r"(?P<symbol>(?:weight|bias)_(?:ih|hh)|bias|bias_n)"),
         ("equinox", "weight_hh", r"(?P<symbol>weight_(?:ih|hh)|bias|bias_n)"),
         ("keras", "recurrent_kernel", r"(?P<symbol>kernel|recurrent_kernel|bias)(?::0)?"),
         ("flax", "kernel", r"(?P<symbol>[ih][fgionrz]?[./](?:kernel|bias))"),

@@ -37,7 +37,7 @@ def find_whole(checkpoint: Checkpoint) -> Whole | None:
         if (layer := _as_network(convention, cell, shapes, checkpoint.metadata))
     )
     first = next(found, None)
-    if first is None or named in CONVENTIONS:
+    if first is None or (named in CONVENTIONS and "rnncalc.cell" in checkpoint.metadata):
         return first
     others = dict.fromkeys(f"{layer.convention} ({layer.network.cell.name})" for layer in found)
     if others:
@@ -86,6 +86,13 @@ def _as_network(
     )
     if given.tied:
         given = given._replace(readout_bias=bias in shapes)
+    if convention.joins_directions:
+        # Names do not tell: both directions lie in one array.
+        given = given._replace(
+            bidirectional=any(
+                shape[:1] == (2,) for symbol, shape in shapes.items() if symbol not in (readout, bias, table)
+            )
+        )
     possible = (convention.biases(cell), 0) if convention.is_framework else (1, 2, 0)
     for biases in possible:
         structure = structure_of(given._replace(biases=biases), convention, shapes)
