@@ -10,7 +10,7 @@ import typer
 
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups, text_option
 from rnn_calc.commands.run_options import WeightOptions
-from rnn_calc.core.errors import UsageError
+from rnn_calc.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from rnn_calc.commands.setup import Setup
@@ -51,7 +51,12 @@ def command(
     before, setup = _setups(network, reads)
     if format_name:
         require_fit(format_name, setup.notation)
-    given = load_weights(setup, weights)
+    try:
+        given = load_weights(setup, weights)
+    except DataError as error:
+        if setup.model.convention or not (network.convention and setup.model.weights):
+            raise
+        raise DataError(f"{error} If its symbols are another convention's, say whose: --from xh.") from None
     notes = list(_notes(before, setup, given))
     if output.output and format_name:
         from rnn_calc.core.storage import write_arrays
@@ -100,7 +105,10 @@ def _setups(options: NetworkOptions, reads: str | None) -> tuple[Setup, Setup]:
     target = CONVENTIONS[choose(options.convention, CONVENTIONS, "convention")] if options.convention else None
     if target and target.is_framework and before.network.biases and options.biases is None:
         # A framework has the biases that it has; a file's own number is for its own convention.
-        options = replace(options, biases=target.biases(before.network.cell))
+        try:
+            options = replace(options, biases=target.biases(before.network.cell))
+        except DataError as error:
+            raise UsageError(str(error)) from None
     return before, load_setup(options, model=model)
 
 
@@ -147,13 +155,22 @@ def _computed_otherwise(setup: Setup) -> Iterator[str]:
 def _origins(before: Setup, setup: Setup, weights: Weights) -> Mapping[str, tuple[str, ...]]:
     """The source's arrays that each written array is made of."""
     known = {parameter.name: before.notation.home(parameter).symbol for parameter in before.network.parameters}
+    written = {parameter.name for parameter in setup.network.parameters}
+    # A second bias that is written nowhere is added into the first.
+    added = {
+        (parameter.mark, parameter.gate): known[parameter.name]
+        for parameter in before.network.parameters
+        if parameter.role == "recurrent_bias" and parameter.name not in written
+    }
     drawn = set(weights.drawn)
     found = {}
     for stored in setup.notation.stored:
-        names = [
-            "drawn" if parameter.name in drawn else known.get(parameter.name, "zeros")
-            for parameter in stored.parameters
-        ]
+        names = []
+        for parameter in stored.parameters:
+            names.append("drawn" if parameter.name in drawn else known.get(parameter.name, "zeros"))
+            second = added.get((parameter.mark, parameter.gate))
+            if second and parameter.role == "bias" and parameter.name not in drawn:
+                names.append(second)
         found[stored.symbol] = tuple(dict.fromkeys(names))
     return found
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rnn_calc.core.weights import Array
     from rnn_calc.files.checkpoints.finding import FoundLayer
     from rnn_calc.files.checkpoints.tensors import Checkpoint
-    from rnn_calc.show.inspect import FileShown, Held, LayerShown
+    from rnn_calc.show.inspect_data import FileShown, Held, LayerShown
 
 # What runs without a file.
 _EXAMPLE = "tiny"
@@ -70,7 +70,7 @@ def _of_checkpoint(path: str, wanted: str | None, *, spectra: bool) -> tuple[Fil
     from rnn_calc.files.checkpoints.finding import find_layers
     from rnn_calc.files.checkpoints.opening import open_checkpoint
     from rnn_calc.files.checkpoints.reading import ITEM_SIZES
-    from rnn_calc.show.inspect import FileShown
+    from rnn_calc.show.inspect_data import FileShown
 
     checkpoint = open_checkpoint(path)
     found, number = find_layers(checkpoint), None
@@ -112,7 +112,7 @@ _LEFT_OUT = {
 
 def _shown(checkpoint: Checkpoint, found: FoundLayer, number: int | None, *, spectra: bool) -> LayerShown:
     from rnn_calc.core.notation import Notation
-    from rnn_calc.show.inspect import Held, shell_word
+    from rnn_calc.show.inspect_data import Held, shell_word
 
     held = {symbol: Held(name, *checkpoint.tensors[name]) for symbol, name in found.tensors.items()}
     place = f" --layer {shell_word(found.name)}" if found.name else ""
@@ -157,7 +157,7 @@ def _of_model(path: str | None, wanted: str | None, *, spectra: bool) -> tuple[F
     from rnn_calc.commands.run_options import WeightOptions
     from rnn_calc.core.storage import write_arrays
     from rnn_calc.files.checkpoints.tensors import Checkpoint, TensorInfo
-    from rnn_calc.show.inspect import FileShown, Held, shell_word
+    from rnn_calc.show.inspect_data import FileShown, Held, shell_word
 
     options = NetworkOptions(model=path, layer=wanted, example=None if path else _EXAMPLE)
     setup = load_setup(options)
@@ -179,7 +179,9 @@ def _of_model(path: str | None, wanted: str | None, *, spectra: bool) -> tuple[F
     values = _Values(Checkpoint("", "model file", infos, arrays.__getitem__), {symbol: symbol for symbol in held})
     given = f"--model {shell_word(path)}" if path else f"--example {_EXAMPLE}"
     number = None if setup.layer is None else setup.layer + 1
-    about = ((setup.model.note,) if setup.model.note else (), f"rnncalc gradient-decay {given}", number)
+    # An example's note is about its expected values.
+    notes = (" ".join(setup.model.note.split()),) if path and setup.model.note else ()
+    about = (notes, f"rnncalc gradient-decay {given}", number)
     return shown, (_measured("", setup.notation, held, values, about, spectra=spectra),)
 
 
@@ -194,7 +196,7 @@ def _measured(
 ) -> LayerShown:
     """The layer with what its values tell; `about` is its notes, a command, and the number of the layer of a stack."""
     from rnn_calc.core.forget_gates import forget_biases
-    from rnn_calc.show.inspect import LayerShown
+    from rnn_calc.show.inspect_data import LayerShown
 
     notes, decay, number = about
     forget = forget_biases(notation, values.flat) if values else ()

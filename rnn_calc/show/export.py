@@ -50,13 +50,30 @@ def _document(shown: ExportShown) -> Document:
         )
         for stored in notation.stored
     )
-    table = Table("Arrays", columns, rows, ("total", "", "", "", notation.total))
+    shown_columns = [i for i in range(len(columns)) if not _says_nothing(i, rows)]
+    table = Table(
+        "Arrays",
+        tuple(columns[i] for i in shown_columns),
+        tuple(tuple(row[i] for i in shown_columns) for row in rows),
+        tuple(("total", "", "", "", notation.total)[i] for i in shown_columns),
+    )
     size = write_bytes(notation.total * _SIZES[shown.dtype])
     written = f"{plural(len(rows), 'array')}, {size} as {shown.dtype}"
     done = f"Written to {shown.path}: {written}" if shown.path else f"Nothing is written yet ({written}): {_ADVICE}"
     heading = describe_network(notation.network, notation.convention)
     return Document((heading, table, Text((*shown.notes, done), "muted")))
 
+
+def _says_nothing(column: int, rows: tuple[tuple[Value, ...], ...]) -> bool:
+    """Whether a column is empty, or says of every array that it is drawn, or made of itself."""
+    if column not in (_GATES, _MADE_OF):
+        return False
+    cells = {row[column] for row in rows}
+    return cells <= {""} or cells == {"drawn"} or all(row[column] == row[0] for row in rows)
+
+
+# Columns that not every network fills.
+_GATES, _MADE_OF = 2, 3
 
 _ADVICE = "add -O NAME.safetensors, .npz or .toml."
 

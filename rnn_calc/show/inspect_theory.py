@@ -11,7 +11,7 @@ from rnn_calc.show.format import short
 if TYPE_CHECKING:
     from rnn_calc.core.forget_gates import BiasSummary
     from rnn_calc.core.inspection import MeasuredMatrix
-    from rnn_calc.show.inspect import LayerShown
+    from rnn_calc.show.inspect_data import LayerShown
 
 _ABOUT_ONE = 1e-9
 # Longer lists of matrices are given as a range.

@@ -84,6 +84,10 @@ PAGES = {
     ),
     "gradient-decay-jacobian": ("gradient-decay", "--example", "tiny", "--jacobian", "1"),
     **{f"gradient-decay-{name}": ("gradient-decay", "--example", name) for name in example_names() if name != "tiny"},
+    "inspect": ("inspect",),
+    "inspect-spectra": ("inspect", "--spectra"),
+    "export": ("export",),
+    "export-lstm": ("export", "--cell", "lstm", "--bidirectional", "--convention", "onnx"),
     "examples": ("examples",),
 }
 
