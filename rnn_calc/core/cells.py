@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rnn_calc.core.equations import (
     COMPLEMENT,
     H_PREV,
@@ -20,10 +18,10 @@ from rnn_calc.core.equations import (
     Vector,
     walk,
 )
+from rnn_calc.core.records import Record
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(Record):
     """A recurrent cell: the equations of one step, in the order in which they are evaluated.
 
     `title` is its name in words, `source` the paper, `note` what is decided differently elsewhere.

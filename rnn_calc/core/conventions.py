@@ -7,30 +7,10 @@ from typing import NamedTuple
 from rnn_calc.core.cells import CELLS, Cell
 from rnn_calc.core.equations import Parameter
 from rnn_calc.core.errors import DataError, did_you_mean, listed, quoted
+from rnn_calc.core.frameworks import EQUINOX, FLAX, KERAS, ONNX, PYTORCH, CellLayout
 
 # The tensors of a whole sequence: input, every state, first and last state, output; first and last cell state.
 _TENSORS = ("x", "h", "h_0", "h_T", "y", "c_0", "c_T")
-
-
-class Joined(NamedTuple):
-    """One stored array: the parameters of these roles, gate by gate in this order, one after the other.
-
-    `stacked`: the roles lie on a leading axis instead. `{gate}` in the symbol: one array for each gate.
-    """
-
-    symbol: str
-    roles: tuple[str, ...]
-    gates: str
-    stacked: bool = False
-
-
-class CellLayout(NamedTuple):
-    """How a framework keeps one cell: what it calls it, its arrays, its biases a gate, and its letters for gates."""
-
-    called: str
-    arrays: tuple[Joined, ...]
-    biases: int
-    letters: dict[str, str]
 
 
 class Convention(NamedTuple):
@@ -120,44 +100,6 @@ def _sequences(names: str, templates: str = "", lengths: str = "mask", states: s
     return named | dict(zip(("layer", "joined", "direction"), templates.split(), strict=False))
 
 
-# W, then R, then biases: the order of gates is the framework's, the letters are those of `cells`.
-
-
-def _pytorch(called: str, gates: str) -> CellLayout:
-    names = {"weight_ih": "input", "weight_hh": "recurrent", "bias_ih": "bias", "bias_hh": "recurrent_bias"}
-    arrays = tuple(Joined(symbol, (role,), gates) for symbol, role in names.items())
-    projection = (Joined("weight_hr", ("projection",), "m"),) if called == "nn.LSTM" else ()
-    return CellLayout(called, (*arrays, *projection), 2, {})
-
-
-def _keras(called: str, gates: str, letters: dict[str, str], biases: int = 1) -> CellLayout:
-    both = biases == 2
-    bias = Joined("bias", ("bias", "recurrent_bias") if both else ("bias",), gates, stacked=both)
-    arrays = (Joined("kernel", ("input",), gates), Joined("recurrent_kernel", ("recurrent",), gates), bias)
-    return CellLayout(called, arrays, biases, letters)
-
-
-def _onnx(called: str, gates: str, letters: dict[str, str], peepholes: str = "") -> CellLayout:
-    arrays = (
-        Joined("W", ("input",), gates),
-        Joined("R", ("recurrent",), gates),
-        Joined("B", ("bias", "recurrent_bias"), gates),
-    )
-    return CellLayout(called, (*arrays, *((Joined("P", ("peephole",), peepholes),) if peepholes else ())), 2, letters)
-
-
-def _flax(called: str, gates: str, biases: tuple[Joined, ...]) -> CellLayout:
-    arrays = (Joined("i{gate}.kernel", ("input",), gates), Joined("h{gate}.kernel", ("recurrent",), gates))
-    return CellLayout(called, (*arrays, *biases), 1, {})
-
-
-def _equinox(called: str, gates: str, *more: Joined) -> CellLayout:
-    arrays = (Joined("weight_ih", ("input",), gates), Joined("weight_hh", ("recurrent",), gates))
-    return CellLayout(called, (*arrays, Joined("bias", ("bias",), gates), *more), 1, {})
-
-
-_KERAS_LSTM, _KERAS_GRU = {"g": "c"}, {"n": "h"}
-
 CONVENTIONS = {
     convention.name: convention
     for convention in (
@@ -193,7 +135,7 @@ CONVENTIONS = {
             "pytorch",
             "torch.nn and Linear: gates stacked, two biases; time first by default",
             _around("linear.weight", "linear.bias", "embedding.weight"),
-            {"rnn": _pytorch("nn.RNN", "h"), "lstm": _pytorch("nn.LSTM", "ifgo"), "gru": _pytorch("nn.GRU", "rzn")},
+            PYTORCH,
             "{symbol}_l{k}{reverse}",
             "{symbol}_l{k}{reverse}",
             "{symbol}_l{k}{reverse}",
@@ -209,12 +151,7 @@ CONVENTIONS = {
             "keras",
             "keras.layers and Dense: row vectors, kernel stored (input_dim, units), gates stacked",
             _around("dense.kernel", "dense.bias", "embedding.embeddings"),
-            {
-                "rnn": _keras("SimpleRNN", "h", {}),
-                "lstm": _keras("LSTM", "ifgo", _KERAS_LSTM),
-                "gru": _keras("GRU", "zrn", _KERAS_GRU, biases=2),
-                "gru-reset-before": _keras("GRU", "zrn", _KERAS_GRU),
-            },
+            KERAS,
             "{symbol}",
             "{layer}{nth}.{symbol}",
             "bidirectional{nth}.{direction}_{layer}.{symbol}",
@@ -229,13 +166,7 @@ CONVENTIONS = {
             "onnx",
             "the ONNX operators: both directions in one array, both biases in B; time first",
             _around("gemm.B", "gemm.C", "gather.data"),
-            {
-                "rnn": _onnx("RNN", "h", {}),
-                "lstm": _onnx("LSTM", "iofg", {"g": "c"}),
-                "lstm-peephole": _onnx("LSTM", "iofg", {"g": "c"}, "iof"),
-                "gru": _onnx("GRU", "zrn", {"n": "h"}),
-                "gru-reset-before": _onnx("GRU", "zrn", {"n": "h"}),
-            },
+            ONNX,
             "{symbol}",
             "{layer}_{k}.{symbol}",
             sizes={"d_in": "input_size", "d_h": "hidden_size"},
@@ -250,24 +181,7 @@ CONVENTIONS = {
             "flax",
             "flax.linen cells and Dense: row vectors, an array for each gate",
             _around("Dense_0.kernel", "Dense_0.bias", "Embed_0.embedding"),
-            {
-                "rnn": CellLayout(
-                    "SimpleCell",
-                    (
-                        Joined("i.kernel", ("input",), "h"),
-                        Joined("i.bias", ("bias",), "h"),
-                        Joined("h.kernel", ("recurrent",), "h"),
-                    ),
-                    1,
-                    {},
-                ),
-                "lstm": _flax("LSTMCell", "ifgo", (Joined("h{gate}.bias", ("bias",), "ifgo"),)),
-                "gru": _flax(
-                    "GRUCell",
-                    "rzn",
-                    (Joined("i{gate}.bias", ("bias",), "rzn"), Joined("hn.bias", ("recurrent_bias",), "n")),
-                ),
-            },
+            FLAX,
             "{symbol}",
             "RNN_{k}.cell.{symbol}",
             "Bidirectional_{k}.{direction}_rnn.cell.{symbol}",
@@ -284,10 +198,7 @@ CONVENTIONS = {
             "equinox",
             "equinox.nn cells and Linear: gates stacked, one bias, and bias_n in a GRU",
             _around("linear.weight", "linear.bias", "embedding.weight"),
-            {
-                "lstm": _equinox("LSTMCell", "ifgo"),
-                "gru": _equinox("GRUCell", "rzn", Joined("bias_n", ("recurrent_bias",), "n")),
-            },
+            EQUINOX,
             "{symbol}",
             "cells[{k}].{symbol}",
             "{direction}[{k}].{symbol}",

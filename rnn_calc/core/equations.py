@@ -9,8 +9,9 @@ decided by a convention.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from rnn_calc.core.records import Record
 
 # The steepest slope of each elementwise function: the γ of the bound ‖∂h_t/∂h_k‖ ≤ (γ‖W_hh‖)^(t−k).
 MAX_SLOPE = {"tanh": 1.0, "relu": 1.0, "sigmoid": 0.25, "identity": 1.0}
@@ -24,7 +25,7 @@ COMPLEMENT = "complement"
 MERGES = ("concat", "sum", "average", "product")
 
 
-class Expression:
+class Expression(Record):
     """Anything that has a value at one time step."""
 
     def __add__(self, other: Expression) -> Sum:
@@ -34,7 +35,6 @@ class Expression:
         return Hadamard(self, other)
 
 
-@dataclass(frozen=True)
 class Vector(Expression):
     """The input, a state or the value of an earlier equation; `previous` is its value one step before.
 
@@ -47,7 +47,6 @@ class Vector(Expression):
     symbol: str = ""
 
 
-@dataclass(frozen=True)
 class Parameter(Expression):
     """A learned matrix (two axes, column reading) or vector (one axis), the same at every step.
 
@@ -66,7 +65,6 @@ class Parameter(Expression):
         return len(self.axes) == 2
 
 
-@dataclass(frozen=True)
 class Product(Expression):
     """Matrix times vector."""
 
@@ -74,7 +72,6 @@ class Product(Expression):
     vector: Expression
 
 
-@dataclass(frozen=True)
 class Lookup(Expression):
     """The row of a table that a whole number (a vector of width 1) names: an embedding."""
 
@@ -82,14 +79,12 @@ class Lookup(Expression):
     index: Vector
 
 
-@dataclass(frozen=True)
 class Sum(Expression):
     """Vectors of one width added up."""
 
     terms: tuple[Expression, ...]
 
 
-@dataclass(frozen=True)
 class Hadamard(Expression):
     """Two vectors of one width multiplied entry by entry."""
 
@@ -97,7 +92,6 @@ class Hadamard(Expression):
     right: Expression
 
 
-@dataclass(frozen=True)
 class Quotient(Expression):
     """A vector divided by another, entry by entry."""
 
@@ -105,7 +99,6 @@ class Quotient(Expression):
     right: Expression
 
 
-@dataclass(frozen=True)
 class Apply(Expression):
     """An elementwise function of a vector; `phi` stands for the network's activation until it is resolved."""
 
@@ -113,7 +106,6 @@ class Apply(Expression):
     argument: Expression
 
 
-@dataclass(frozen=True)
 class Merge(Expression):
     """The states of both directions made one: one after the other (concat), or sum, average or product."""
 
@@ -123,7 +115,6 @@ class Merge(Expression):
     axis: str
 
 
-@dataclass(frozen=True)
 class Affine(Expression):
     """`W_x x_t + W_h h_{t−1} + b` for one gate; how many biases it has is settled by `resolve`.
 
@@ -134,7 +125,6 @@ class Affine(Expression):
     recurrent: Expression | None = Vector("h", "d_h", previous=True)
 
 
-@dataclass(frozen=True)
 class RecurrentAffine(Expression):
     """`W_h h_{t−1} + b` for one gate, where it stands apart from the input part, so that its bias is no second one."""
 

@@ -12,7 +12,6 @@ from rnn_calc.core.equations import (
     ACTIVATIONS,
     MERGES,
     Equation,
-    Expression,
     Lookup,
     Merge,
     Parameter,
@@ -20,10 +19,10 @@ from rnn_calc.core.equations import (
     Sum,
     Vector,
     parameters,
-    resolve,
-    rewrite,
 )
 from rnn_calc.core.errors import DataError, SizeError, did_you_mean, listed, quoted
+from rnn_calc.core.layers import layer_equations, value_symbol
+from rnn_calc.core.records import Record
 from rnn_calc.core.sizes import Sizes, check_size
 
 
@@ -34,8 +33,7 @@ class Extent(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(Record):
     """A part of a network: its equations, and what their axes are, in the network's named sizes and in numbers."""
 
     part: str
@@ -49,7 +47,6 @@ class Stage:
         return parameters(self.equations)
 
 
-@dataclass(frozen=True)
 class Layer(Stage):
     """One direction of one layer: a cell's equations with the layer's own parameters and sizes.
 
@@ -198,33 +195,13 @@ class Network:
 
     def _layer(self, index: int, reverse: bool) -> Layer:
         mark = self._mark(index, reverse)
-        below = f"h^({index})" if index else ""
-        h_axis = "d_p" if self.d_p else "d_h"
-
-        def localized(node: Expression) -> Expression:
-            match node:
-                case Parameter(name, role, axes, gate):
-                    return Parameter(f"{name}^{mark}" if mark else name, role, axes, gate, mark)
-                case Vector("x", axis):
-                    return Vector("x", axis, symbol=below)  # the input of an upper layer is the output below
-                case Vector(name, axis, previous):
-                    return Vector(name, h_axis if name == "h" else axis, previous, _symbol(name, mark))
-                case _:
-                    return node
-
-        equations = projected(self.cell.equations) if self.d_p else self.cell.equations
-        written = tuple(
-            Equation(
-                equation.name,
-                rewrite(
-                    resolve(equation.expression, activation=self.activation, biases=self.biases, h_axis=h_axis),
-                    localized,
-                ),
-                equation.kind,
-                equation.role,
-                _symbol(equation.name, mark),
-            )
-            for equation in equations
+        equations = layer_equations(
+            self.cell,
+            activation=self.activation,
+            biases=self.biases,
+            projected=bool(self.d_p),
+            mark=mark,
+            below=f"h^({index})" if index else "",
         )
         extents = {
             "1": Extent(1, "1"),
@@ -236,14 +213,14 @@ class Network:
         part = f"layer {index + 1}" if self.layers > 1 else "recurrent"
         return Layer(
             f"{part}, {'backward' if reverse else 'forward'}" if self.bidirectional else part,
-            written,
+            equations,
             extents,
             {axis: self._extent(extent) for axis, extent in extents.items()},
             self.cell,
             index,
             reverse,
             mark,
-            {name: h_axis if name == "h" else "d_h" for name in self.cell.state},
+            {name: "d_p" if self.d_p and name == "h" else "d_h" for name in self.cell.state},
         )
 
     @cached_property
@@ -268,7 +245,7 @@ class Network:
         found = []
         for index, directions in enumerate(self.stack if self.bidirectional else ()):
             axis = directions[0].state["h"]
-            forward, backward = (Vector("h", axis, symbol=_symbol("h", layer.mark)) for layer in directions)
+            forward, backward = (Vector("h", axis, symbol=value_symbol("h", layer.mark)) for layer in directions)
             joined = Merge(self.merge, forward, backward, "d_o" if self.merge == "concat" else axis)
             role = "both directions joined: what the next layer or the readout sees"
             equation = Equation("h", joined, "state", role, self._joined_symbol(index))
@@ -321,17 +298,3 @@ class Network:
         """The parameter's shape in the column reading."""
         sizes = self.owners[parameter].sizes
         return tuple(sizes[axis] for axis in parameter.axes)
-
-
-def _symbol(name: str, mark: str) -> str:
-    """How a value of a layer is printed: a^i for the pre-activation a_i, h^(2) in layer 2."""
-    base, _, gate = name.partition("_")
-    return f"{base}^{gate}{mark}" if gate or mark else name
-
-
-def projected(equations: tuple[Equation, ...]) -> tuple[Equation, ...]:
-    """The equations with the state h projected to width d_p, as Sak, Senior, Beaufays 2014 do it: h = W_hr m."""
-    *before, h = equations
-    m = Equation("m", h.expression, "gate", "what the cell shows, before it is projected")
-    product = Product(Parameter("W_hr", "projection", ("d_p", "d_h"), "m"), m.vector)
-    return (*before, m, Equation("h", product, "state", "new hidden state: m projected"))

@@ -7,7 +7,7 @@ from functools import cached_property
 from math import prod
 from typing import Literal, NamedTuple
 
-from rnn_calc.core.conventions import CONVENTIONS, CellLayout, Convention, Joined, as_convention
+from rnn_calc.core.conventions import CONVENTIONS, Convention, as_convention
 from rnn_calc.core.equations import (
     COMPLEMENT,
     Apply,
@@ -23,6 +23,7 @@ from rnn_calc.core.equations import (
     Vector,
 )
 from rnn_calc.core.errors import DataError
+from rnn_calc.core.frameworks import CellLayout, Joined
 from rnn_calc.core.network import BACKWARD, Extent, Layer, Network
 from rnn_calc.core.sizes import Sizes
 
