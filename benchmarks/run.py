@@ -1,4 +1,4 @@
-"""Speed and memory as ratios measured side by side in one run: `python benchmarks/run.py [startup trace decay memory]`.
+"""Speed and memory as ratios measured side by side in one run: `python benchmarks/run.py [startup trace decay …]`.
 
 Each pair of things is run in turn, A B A B …, and the median of the pairwise ratios is printed with the smallest and
 the largest, so that a machine whose speed drifts still gives a comparison. BLAS and torch have one thread each.
@@ -138,6 +138,25 @@ def decay() -> None:
     print(f"{'':<58} largest difference in log10: {np.abs(found['ours'] - found['plain']).max():.1e}, limit 1e-09")
 
 
+def peak_mib(*command: str) -> float:
+    """The peak of a child's memory: a process of its own asks for the usage of its only child."""
+    code = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL);"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
+    )
+    result = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
+    return float(result.stdout)
+
+
+def report_peak(name: str, limit: int, *command: str) -> None:
+    start = time.perf_counter()
+    peak = peak_mib(*command)
+    print(
+        f"{name:<58} {peak:9.1f} MiB in {time.perf_counter() - start:.1f} s, limit {limit} MB  "
+        f"{'ok' if peak * 1.048576 <= limit else 'OVER'}"
+    )
+
+
 def memory() -> None:
     """The peak of a million-step CSV trace, and of the same read from a CSV file."""
     with tempfile.TemporaryDirectory() as folder:
@@ -145,22 +164,64 @@ def memory() -> None:
         with inputs.open("w") as file:
             file.writelines(f"{t % 7 - 3},0.5,-0.25,{t % 3}\n" for t in range(1_000_000))
         for name, source in (("drawn", ["--steps", "1000000"]), ("from CSV", ["--sequence", str(inputs)])):
-            # The peak of this one child: a process of its own asks for the usage of its only child.
-            code = (
-                "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL);"
-                "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
-            )
-            command = [sys.executable, "-m", "rnn_calc", "trace", "--d-h", "8", "--format", "csv", *source]
-            start = time.perf_counter()
-            result = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
-            peak = float(result.stdout)
-            print(
-                f"{f'trace --format csv, d_h = 8, a million steps {name}':<58} {peak:9.1f} MiB "
-                f"in {time.perf_counter() - start:.0f} s, limit 150 MB  {'ok' if peak * 1.048576 <= 150 else 'OVER'}"
-            )
+            command = (sys.executable, "-m", "rnn_calc", "trace", "--d-h", "8", "--format", "csv", *source)
+            report_peak(f"trace --format csv, d_h = 8, a million steps {name}", 150, *command)
 
 
-PARTS = {"startup": startup, "trace": trace, "decay": decay, "memory": memory}
+def checkpoints() -> None:
+    """Looking into a checkpoint of about 400 MB, against the start-up of a NumPy command."""
+    import numpy as np
+
+    from rnn_calc.files.checkpoints.safetensors import write_safetensors
+
+    baseline = process("-c", "import numpy, typer, rich.table")
+    script = Path(sys.executable).with_name("rnncalc")
+    width = 2048
+    shapes: dict[str, tuple[int, ...]] = {
+        "encoder.weight_ih_l0": (4 * width, width),
+        "encoder.weight_hh_l0": (4 * width, width),
+    }
+    shapes |= {
+        "head.weight": (4 * width, width),
+        "encoder.bias_ih_l0": (4 * width,),
+        "encoder.bias_hh_l0": (4 * width,),
+    }
+    arrays = {name: np.zeros(shape) for name, shape in shapes.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        files = {"safetensors": Path(folder) / "model.safetensors"}
+        with files["safetensors"].open("wb") as file:
+            file.writelines(write_safetensors(arrays, {}, "float64"))
+        try:
+            import torch
+        except ImportError:
+            print("inspect of a .pt file: torch is not installed, nothing to write it with")
+        else:
+            files["pt"] = Path(folder) / "model.pt"
+            torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, files["pt"])
+        for kind, path in files.items():
+            size = path.stat().st_size / 1e6
+            command = (str(script), "inspect", str(path))
+            compare(f"rnncalc inspect, {size:.0f} MB .{kind}", process(*command), baseline, 1.2, STARTS)
+            report_peak(f"rnncalc inspect, {size:.0f} MB .{kind}", 60, sys.executable, *command)
+
+
+def search() -> None:
+    """The networks that have exactly a total: seconds of a whole process."""
+    script = Path(sys.executable).with_name("rnncalc")
+    for total in ("3938304", "24250078", "999999999989"):
+        took = median(seconds(process(str(script), "params", "--total", total)) for _ in range(5))
+        mark = "ok" if took <= 2 else "OVER"
+        print(f"{f'rnncalc params --total {total}':<58} {took * 1e3:9.1f} ms, limit 2 s  {mark}")
+
+
+PARTS = {
+    "startup": startup,
+    "trace": trace,
+    "decay": decay,
+    "memory": memory,
+    "checkpoints": checkpoints,
+    "search": search,
+}
 
 
 def main() -> None:
