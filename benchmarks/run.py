@@ -57,9 +57,9 @@ def startup() -> None:
     """Whole processes against importing NumPy, Typer and Rich's table."""
     script = Path(sys.executable).with_name("rnncalc")
     baseline = process("-c", "import numpy, typer, rich.table")
-    for command in ("params", "shapes"):
-        compare(f"rnncalc {command}, whole process", process(str(script), command), baseline, 0.75, STARTS)
-    compare("rnncalc --help, whole process", process(str(script), "--help"), baseline, 0.75, STARTS)
+    for command in ("params", "shapes", "compare", "cost", "params --budget 1M --cell lstm", "cells", "--help"):
+        ours = process(str(script), *command.split())
+        compare(f"rnncalc {command}, whole process", ours, baseline, 0.75, STARTS)
 
 
 # Cell, its class in torch.nn, d_in, d_h, T and the limit.

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from rnn_calc.core.errors import (
     OutputClosedError,
@@ -28,6 +28,11 @@ INTERRUPTED = 130
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
+def _function(name: str) -> Any:
+    """What a command runs, from its module."""
+    return import_module(f"rnn_calc.commands.{name.replace('-', '_')}").command
+
+
 class LazyGroup(TyperGroup):
     """A group that imports a command's module when that command is called or listed, and no sooner."""
 
@@ -39,10 +44,16 @@ class LazyGroup(TyperGroup):
         """The command of that name, built from its module."""
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"rnn_calc.commands.{cmd_name.replace('-', '_')}")
         app = typer.Typer(rich_markup_mode=None, add_completion=False, context_settings=_CONTEXT)
-        app.command(name=cmd_name, context_settings=_CONTEXT)(module.command)
+        app.command(name=cmd_name, context_settings=_CONTEXT)(_function(cmd_name))
         return typer.main.get_command(app)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Typer's signature
+        """Every command with the first sentence of its help; their options, slow to make, are not made for that."""
+        room = formatter.width - max(map(len, COMMANDS)) - 6
+        with formatter.section("Commands"):
+            briefs = (TyperCommand(name, help=_function(name).__doc__).get_short_help_str(room) for name in COMMANDS)
+            formatter.write_dl(list(zip(COMMANDS, briefs, strict=True)))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As usual, but an unknown command is answered with the nearest one."""
