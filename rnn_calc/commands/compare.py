@@ -9,13 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups, text_option
-from rnn_calc.commands.setup import choose, destination_of, load_setup
+from rnn_calc.commands.setup import choose, destination_of, load_model, load_whole
 from rnn_calc.core.cells import CELLS
 from rnn_calc.core.conventions import CONVENTIONS
-from rnn_calc.core.errors import UsageError, quoted
+from rnn_calc.core.errors import UsageError, listed, quoted
 
 _MOST = 12
 _DEFAULT_CELLS = "rnn,gru,lstm"
+_AS_IN = 'it takes the options of a network, as in --with "--cell gru --d-h 148".'
 
 
 @takes_groups
@@ -54,15 +55,16 @@ def command(
     destination = destination_of(output)
     if conventions:
         chosen = _names(conventions, tuple(CONVENTIONS), "convention", network)
-        setups = {name: load_setup(replace(network, convention=name)) for name in chosen}
+        setups = {name: load_whole(replace(network, convention=name)) for name in chosen}
     elif other:
-        setups = {_label(0, network): load_setup(network)}
-        setups |= {_label(n, options): load_setup(options) for n, options in enumerate(map(_parsed, other), start=1)}
+        found = [load_whole(options) for options in (network, *map(_parsed, other))]
+        setups = {f"{chr(ord('A') + n)}: {setup.network.cell.name}": setup for n, setup in enumerate(found)}
     else:
-        if network.cell is not None and cells is None:
-            raise UsageError(f"--cell {network.cell} is one cell; give --cells {network.cell},lstm to compare it.")
+        _require_free_cell(network, cells)
         chosen = _names(cells or _DEFAULT_CELLS, tuple(CELLS), "cell", network)
-        setups = {name: load_setup(replace(network, cell=name)) for name in chosen}
+        setups = {name: load_whole(replace(network, cell=name)) for name in chosen}
+    if len(setups) == 1:
+        raise UsageError(f"{listed(setups)} alone has nothing beside it; name at least two.")
     if len(setups) > _MOST:
         raise UsageError(f"At most {_MOST} networks fit side by side; there are {len(setups)}.")
     entries = compare_networks((label, setup.network, setup.convention) for label, setup in setups.items())
@@ -80,9 +82,25 @@ def _names(text: str, known: tuple[str, ...], what: str, options: NetworkOptions
     return tuple(name for name in known if not CONVENTIONS[name].cells or cell in CONVENTIONS[name].cells)
 
 
-def _label(number: int, options: NetworkOptions) -> str:
-    """What a network is called in a comparison: A, B, C, and its cell."""
-    return f"{chr(ord('A') + number)}: {options.cell or options.example or 'rnn'}"
+def _require_free_cell(network: NetworkOptions, cells: str | None) -> None:
+    """Nothing, where the cell may be any.
+
+    Raises: UsageError when the command line says which one it is, or the weights of a file do.
+    """
+    if network.cell is not None:
+        choose(network.cell, CELLS, "cell")
+        beside = "gru" if network.cell == "lstm" else "lstm"
+        advice = f"--cells {network.cell},{beside}" if cells is None else "leave --cell out"
+        raise UsageError(
+            f"--cell {network.cell} is one cell; {'give ' * (cells is None)}{advice}, "
+            f'or compare it with --conventions all or --with "--cell {beside}".'
+        )
+    model = load_model(network)
+    if model.weights:
+        raise UsageError(
+            f"{model.name} holds the weights of one cell, which are of no other; compare it "
+            'with --conventions all, or with another network: --with "--cell gru --d-h 148".'
+        )
 
 
 def _parsed(text: str) -> NetworkOptions:
@@ -99,7 +117,7 @@ def _parsed(text: str) -> NetworkOptions:
     except ValueError as error:
         raise UsageError(f"--with {quoted(text)}: {error}.") from None
     except typer.TyperException as error:
-        raise UsageError(f"--with {quoted(text)}: {error.format_message()}") from None
+        raise UsageError(f"--with {quoted(text)}: {error.format_message().rstrip('.')}; {_AS_IN}") from None
     if not found:  # --help
-        raise UsageError('--with takes the options of a network, as in --with "--cell gru --d-h 148".')
+        raise UsageError(f"--with: {_AS_IN}")
     return found[0]

@@ -9,7 +9,7 @@ import typer
 
 from rnn_calc.commands.expected import expected_of
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
-from rnn_calc.commands.setup import choose, destination_of, load_setup
+from rnn_calc.commands.setup import choose, destination_of, load_whole
 from rnn_calc.core.cost import COUNTABLE, count_cost
 from rnn_calc.core.errors import UsageError, quoted
 from rnn_calc.core.memory_cost import DTYPES, OPTIMIZERS, count_memory
@@ -63,7 +63,7 @@ def command(
     dtypes = _named(dtype, DTYPES, "dtype")
     optimizers = _named(optimizer, OPTIMIZERS, "optimizer")
     packed = _parse_lengths(lengths)
-    setup = load_setup(network)
+    setup = load_whole(network)
     expected_of("cost", setup, changed=False, check=output.check)
     model = setup.model
     run = make_run(

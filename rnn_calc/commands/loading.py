@@ -44,7 +44,11 @@ def load_weights(setup: Setup, options: WeightOptions) -> Weights:
         given = read_arrays(as_read, setup.reading, named)
     except DataError as error:
         raise type(error)(f"{model.name}: {error}") from None
-    return make_weights(network, fit_biases(network, given), Init(scheme, gain, seed_of(options, model)))
+    weights = make_weights(network, fit_biases(network, given), Init(scheme, gain, seed_of(options, model)))
+    for flag, value in (("--init", options.init), ("--gain", options.gain)):
+        if value is not None and not weights.drawn:
+            raise UsageError(f"{model.name} holds every weight, so {flag} draws none; leave {flag} out.")
+    return weights
 
 
 def _array(given: Numbers | Array | LazyArray) -> Array:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, size_option, takes_groups, text_option
-from rnn_calc.commands.setup import choose, destination_of, load_setup, parse_widths
+from rnn_calc.commands.setup import choose, destination_of, load_whole, parse_widths
 from rnn_calc.core.errors import DataError, UsageError
 from rnn_calc.core.sizes import check_size
 
@@ -103,7 +103,7 @@ def _check_goal(network: NetworkOptions, output: OutputOptions, goal: Goal) -> N
         "--check": output.check,
     }
     if goal.total is not None:
-        useless |= {"--model": network.model, "--example": network.example}
+        useless |= {"--model": network.model, "--example": network.example, "--layer": network.layer}
     for option, value in useless.items():
         if asked and value:
             raise UsageError(f"{asked} searches for sizes, so {option} plays no part; leave one of them out.")
@@ -116,7 +116,7 @@ def _count(network: NetworkOptions, output: OutputOptions, goal: Goal, destinati
         raise UsageError("--all-conventions gives each convention its own number of biases; leave --biases out.")
     for value in goal.steps:
         check_size("--steps", value, error=UsageError)
-    setup = load_setup(network)
+    setup = load_whole(network)
     report = count_notation(setup.notation, steps=goal.steps or (1, 10, 100))
     expectations: tuple[Expectation, ...] = ()
     if setup.model.expected or output.check:
@@ -157,7 +157,7 @@ def _fit(network: NetworkOptions, goal: Goal, destination: Destination) -> None:
     if network.model is None and network.example is None:
         # A projection is narrower than d_h, whatever d_h will be.
         network = replace(network, d_h=str((network.proj or 0) + 1))
-    setup = load_setup(network)
+    setup = load_whole(network)
     report = fit_budget(setup.network, setup.convention, budget)
 
     from rnn_calc.show.budget import budget_view

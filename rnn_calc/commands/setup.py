@@ -109,6 +109,21 @@ def load_model(options: NetworkOptions) -> ModelFile:
     return ModelFile("")
 
 
+def load_whole(options: NetworkOptions) -> Setup:
+    """The network of a command that is about all of it.
+
+    Raises: UsageError where `--layer` names one layer of the stack, which would change nothing.
+    """
+    setup = load_setup(options)
+    if setup.layer is not None:
+        advice = "name the module without :N" if is_checkpoint(options.model) else "leave --layer out"
+        raise UsageError(
+            f"--layer {quoted(options.layer)} is one layer of the stack, which trace and gradient-decay take; "
+            f"this command is about the whole network: {advice}."
+        )
+    return setup
+
+
 def load_setup(options: NetworkOptions, *, sequence: Sequence | None = None, model: ModelFile | None = None) -> Setup:
     """The network that options, file and sequence agree on.
 
@@ -151,6 +166,8 @@ def load_setup(options: NetworkOptions, *, sequence: Sequence | None = None, mod
         raise (error if model.path else UsageError(str(error))) from None
     if options.activation is not None and not network.cell.has_activation:
         raise UsageError(f"A {network.cell.name} has no activation to choose; leave --activation out.")
+    if options.no_readout_bias and not network.d_out:
+        raise UsageError("--no-readout-bias is about a readout, and there is none; leave it out, or give --d-out N.")
     return Setup(network, _notation(lambda: network, convention, options), model, options, reading)
 
 
@@ -209,7 +226,7 @@ def _structure(
     """
     merge = chosen("merge", options, model, MERGES, "concat")
     bidirectional = True if options.bidirectional else model.bidirectional
-    if merge != "concat" and not bidirectional:
+    if (options.merge is not None or merge != "concat") and not bidirectional:
         raise UsageError("--merge joins two directions; add --bidirectional.")
     tied = options.tied or bool(model.tied)
     vocab = options.vocab or model.vocab

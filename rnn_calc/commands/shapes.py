@@ -9,7 +9,7 @@ import typer
 
 from rnn_calc.commands.expected import compare_shapes, expected_of, require_met
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
-from rnn_calc.commands.setup import choose, destination_of, load_setup
+from rnn_calc.commands.setup import choose, destination_of, load_whole
 from rnn_calc.core.errors import CheckFailedError, DataError, UsageError, quoted
 from rnn_calc.core.notation import write_shape
 from rnn_calc.core.packing import Packing
@@ -74,7 +74,7 @@ def command(
     """
     destination = destination_of(output)
     _check_numbers(steps, batch, decoder_steps, unroll)
-    setup = load_setup(network)
+    setup = load_whole(network)
     cells = (unroll or 0) * setup.network.layers * setup.network.directions
     if cells > _MOST_CELLS:
         raise UsageError(f"--unroll draws at most {_MOST_CELLS:,} cells; steps times layers are {cells:,} here.")

@@ -166,10 +166,11 @@ def fit_budget(network: Network, convention: Convention | str, budget: Budget) -
 
 
 def _in_d_h(form: ClosedForm, sizes: Sizes) -> ClosedForm:
-    """The form with every size but d_h put in."""
+    """The form with every size but d_h put in, as a polynomial is read: its highest power first."""
     free = [tuple(name for name in term.names if name == "d_h") for term in form.terms]
     numbers = {**sizes, "d_h": 1}
-    return collect(Term(term.value(numbers), names) for term, names in zip(form.terms, free, strict=True))
+    whole = collect(Term(term.value(numbers), names) for term, names in zip(form.terms, free, strict=True))
+    return ClosedForm(tuple(sorted(whole.terms, key=lambda term: -len(term.names))))
 
 
 def _nothing_fits(smallest: Notation, budget: Budget) -> str:

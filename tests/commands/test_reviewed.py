@@ -1,0 +1,86 @@
+"""What a second review found wrong stays mended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.commandline import calc, refused
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> str:
+    """A checkpoint of two layers of LSTM in a module `encoder`."""
+    arrays = {}
+    for layer in range(2):
+        arrays[f"encoder.weight_ih_l{layer}"] = np.full((12, 3), 0.1)
+        arrays[f"encoder.weight_hh_l{layer}"] = np.full((12, 3), 0.2)
+    path = tmp_path / "stack.npz"
+    np.savez(path, allow_pickle=False, **arrays)
+    return str(path)
+
+
+@pytest.mark.parametrize("command", ["shapes", "params", "cost"])
+def test_a_layer_is_refused_where_the_whole_network_is_meant(command: str, stack: str) -> None:
+    said = refused(command, "--layers", "3", "--layer", "2", status=2)
+    assert "which trace and gradient-decay take" in said
+    assert said.endswith("leave --layer out.")
+    assert "without :N" in refused(command, "--model", stack, "--layer", "encoder:2", status=2)
+    assert "has layers 1 to 2" in refused(command, "--model", stack, "--layer", "encoder:3", status=2)
+    assert calc(command, "--model", stack, "--layer", "encoder").status == 0
+
+
+def test_a_layer_is_refused_in_comparisons_and_searches() -> None:
+    assert "leave --layer out" in refused("compare", "--layers", "2", "--layer", "2", status=2)
+    assert "leave --layer out" in refused("compare", "--with", "--layers 2 --layer 2", status=2)
+    assert "--layer plays no part" in refused("params", "--total", "32", "--layer", "2", status=2)
+
+
+def test_merge_needs_two_directions_even_where_it_is_the_default() -> None:
+    assert "add --bidirectional" in refused("shapes", "--merge", "concat", status=2)
+
+
+def test_a_readout_that_is_not_there_has_no_bias_to_leave_out() -> None:
+    assert "there is none" in refused("params", "--no-readout-bias", "-o", "0", status=2)
+
+
+@pytest.mark.parametrize("option", [("--init", "xavier"), ("--gain", "2")])
+def test_drawing_is_refused_where_the_file_has_every_weight(option: tuple[str, str], stack: str) -> None:
+    said = refused("trace", "--model", stack, "--layer", "encoder", *option, status=2)
+    assert f"layer 'encoder' holds every weight, so {option[0]} draws none" in said
+    assert calc("trace", "--model", stack, "--layer", "encoder", "--seed", "3").status == 0
+
+
+def test_one_cell_alone_is_no_comparison() -> None:
+    assert "name at least two" in refused("compare", "--cells", "lstm", status=2)
+    assert "name at least two" in refused("compare", "--cells", "lstm,lstm", status=2)
+    assert "name at least two" in refused("compare", "--conventions", "keras", status=2)
+
+
+@pytest.mark.parametrize(("cell", "advice"), [("lstm", "--cells lstm,gru"), ("gru", "--cells gru,lstm")])
+def test_a_comparison_of_one_cell_is_told_another(cell: str, advice: str) -> None:
+    assert advice in refused("compare", "--cell", cell, status=2)
+    assert calc("compare", *advice.split()).status == 0
+
+
+def test_trained_weights_are_of_one_cell(stack: str) -> None:
+    said = refused("compare", "--model", stack, "--layer", "encoder", status=2)
+    assert "holds the weights of one cell" in said
+    assert "--conventions all" in said
+
+
+def test_networks_side_by_side_are_called_by_the_cell_that_their_file_has(stack: str) -> None:
+    shown = calc("compare", "--model", stack, "--layer", "encoder", "--with", "--cell gru").out
+    assert "A: lstm" in shown
+    assert "B: gru" in shown
+
+
+def test_what_is_no_option_of_another_network_teaches_the_form() -> None:
+    assert 'as in --with "--cell gru' in refused("compare", "--with", "gru", status=2)
+
+
+def test_a_polynomial_begins_with_its_highest_power() -> None:
+    # d_h² + 4·d_h + d_h, 1000·4 numbers of the embedding, 1000·d_h + 1000 of the readout.
+    assert "total = d_h² + 1005·d_h + 5000" in calc("params", "--budget", "100k", "--vocab", "1000").out
