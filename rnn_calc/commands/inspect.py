@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rnn_calc.files.checkpoints.tensors import Checkpoint
     from rnn_calc.show.inspect_data import FileShown, Held, LayerShown
 
+# From so many units on, the eigenvalues of a matrix take about a second.
+_WIDE = 600
 # What runs without a file.
 _EXAMPLE = "tiny"
 
@@ -37,7 +39,10 @@ def command(
         str | None, text_option("--layer", text="Only this recurrent layer (or NAME:2 of a stack).", metavar="NAME")
     ] = None,
     spectra: Annotated[
-        bool, typer.Option("--spectra", help="Measure every recurrent matrix: spectral radius and norm.")
+        bool,
+        typer.Option(
+            "--spectra", help="Also spectral radius and norm of every recurrent matrix; minutes for thousands of units."
+        ),
     ] = False,
 ) -> None:
     """Find the recurrent layers of a checkpoint and say what they are.
@@ -207,7 +212,9 @@ def _measured(
 
         found = measure_matrices(notation, values.read)
         total = len(measured_parameters(notation.network))
-        matrices = tuple(tracked(found, "Measuring matrices", total))
+        # One matrix alone may take longer than anybody waits without a sign.
+        patience = 0.0 if max(notation.network.widths) >= _WIDE else 1.0
+        matrices = tuple(tracked(found, "Measuring matrices", total, patience=patience))
     if number is not None:
         forget = tuple(bias for bias in forget if bias.layer.index == number - 1)
         matrices = matrices and tuple(matrix for matrix in matrices if matrix.layer.index == number - 1)

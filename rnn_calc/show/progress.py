@@ -15,17 +15,30 @@ T = TypeVar("T")
 _PATIENCE = 1.0
 
 
-def tracked(items: Iterable[T], what: str, total: int | None, size: Callable[[T], int] = lambda _: 1) -> Iterator[T]:
-    """The items, with a progress bar once a second has passed; `size` is how much of `total` an item is."""
+def tracked(
+    items: Iterable[T],
+    what: str,
+    total: int | None,
+    size: Callable[[T], int] = lambda _: 1,
+    *,
+    patience: float = _PATIENCE,
+) -> Iterator[T]:
+    """The items, with a progress bar once `patience` seconds have passed; `size` is how much of `total` an item is.
+
+    Whether they have is looked at between items; without patience the bar is there before the first.
+    """
     if not (sys.stderr and sys.stderr.isatty()):
         yield from items
         return
     start, done, bar = monotonic(), 0, None
     try:
+        if not patience:
+            bar = _start_bar()
+            task = bar.add_task(what, total=total)
         for item in items:
             yield item
             done += size(item)
-            if bar is None and monotonic() - start > _PATIENCE:
+            if bar is None and monotonic() - start > patience:
                 bar = _start_bar()
                 task = bar.add_task(what, total=total)
             if bar is not None:
