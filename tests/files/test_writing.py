@@ -72,7 +72,7 @@ def test_a_written_network_is_read_back_bit_for_bit(
     assert all(np.array_equal(found[name], array) for name, array in arrays.items())
 
 
-@pytest.mark.parametrize("structure", ["plain", "readout", "stack", "both"])
+@pytest.mark.parametrize("structure", ["readout", "both"])
 @pytest.mark.parametrize(("cell", "convention"), PAIRS)
 def test_an_npz_is_read_back_when_its_convention_is_told(
     tmp_path: Path, cell: str, convention: str, structure: str
