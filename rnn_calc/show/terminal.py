@@ -1,4 +1,8 @@
-"""A document on a terminal: plain where nothing else is asked for, with colours and as SVG through Rich."""
+"""A document on a terminal, plain or in colours, and as SVG.
+
+Rich knows every kind of terminal and draws pictures, but takes half as long to import as a short command takes at all:
+it is asked where plain text and the eight colours that every terminal has will not do.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ from rnn_calc.show.document import Document, Layout, Line
 from rnn_calc.show.page import page_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console
     from rich.text import Text
 
@@ -31,6 +37,9 @@ STYLES = {
     "bad": "bold red",
     "warning": "yellow",
 }
+
+# What tells a terminal so: select graphic rendition, ECMA-48.
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 # From blue for −1 over light grey to red for +1: told apart by every kind of colour vision, on black and on white.
 _COLD, _HOT, _NEUTRAL = (33, 102, 200), (200, 40, 43), (225, 225, 225)
@@ -72,19 +81,39 @@ def style_of(names: str) -> str:
 
 def render_terminal(document: Document, stream: IO[str], *, precision: int, width: int | None = None) -> None:
     """The document on `stream`, in the terminal's width and with as many colours and characters as it has."""
-    if _may_have_colors(stream):
+    has_color = _has_color(stream)
+    written = None
+    if has_color is not None:
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        layout = Layout(width or _page_width(), precision, not _can_encode(encoding), has_color)
+        written = _written(page_lines(document, layout), has_color)
+    if written is None:
         from rich.console import Console
 
         console = Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
         with console.capture() as capture:
             _print(document, console, precision)
-        lines = capture.get().splitlines()
-    else:
-        encoding = getattr(stream, "encoding", None) or "utf-8"
-        layout = Layout(width or _page_width(), precision, not _can_encode(encoding))
-        lines = ["".join(text for text, _ in line) for line in page_lines(document, layout)]
+        written = capture.get().splitlines()
     # Columns are padded; nobody wants to copy that.
-    stream.write("".join(f"{line.rstrip()}\n" for line in lines))
+    stream.write("".join(f"{line.rstrip()}\n" for line in written))
+
+
+def _written(lines: Iterable[Line], has_color: bool) -> list[str] | None:
+    """The lines with their colours; None where one has a colour that not every terminal has."""
+    found = []
+    for line in lines:
+        if not has_color:
+            found.append("".join(text for text, _ in line))
+        elif any(style == "ansi" or style.startswith("heat:") for _, style in line):
+            return None
+        else:
+            found.append("".join(_styled(text, style) for text, style in line))
+    return found
+
+
+def _styled(text: str, style: str) -> str:
+    codes = ";".join(dict.fromkeys(_CODES[word] for word in style_of(style).split()))
+    return f"\x1b[{codes}m{text}\x1b[0m" if codes and text else text
 
 
 def render_svg(document: Document, *, precision: int, title: str, width: int) -> str:
@@ -107,11 +136,14 @@ def render_svg(document: Document, *, precision: int, title: str, width: int) ->
     return console.export_svg(title=title, code_format=_SVG_FORMAT, unique_id="rnncalc")
 
 
-def _may_have_colors(stream: IO[str]) -> bool:
-    """Whether Rich might write colours there; it has the last word, so whatever may ask it for them counts."""
+def _has_color(stream: IO[str]) -> bool | None:
+    """Whether the stream shows colours; None where Rich must say: they are forced or forbidden, or it is Windows."""
     if "FORCE_COLOR" in os.environ or "TTY_COMPATIBLE" in os.environ:
-        return True
-    return stream.isatty()
+        return None
+    if not stream.isatty():
+        return False
+    known = os.name == "posix" and os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")
+    return True if known and "NO_COLOR" not in os.environ else None
 
 
 def _page_width() -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
 import re
 import subprocess
 import sys
@@ -10,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.commandline import calc, environment, process
+from tests.commandline import RNNCALC, calc, environment, process
 
 PAGES = [
     ("shapes", "--got", "W_xh=4,3"),
@@ -30,6 +33,34 @@ def test_colours_change_nothing_else(args: tuple[str, ...], width: str) -> None:
     assert "\x1b[" in colored
     without = re.sub(r"\x1b\[[0-9;]*m", "", colored)
     assert [line.rstrip() for line in without.splitlines()] == plain.splitlines()
+
+
+def on_a_terminal(*args: str, **changes: str) -> list[str]:
+    """The lines that `rnncalc args` writes to a terminal of 80 columns."""
+    variables = environment(**{"TERM": "xterm-256color", **changes})
+    shown = b""
+    controller, terminal = pty.openpty()
+    with subprocess.Popen([RNNCALC, *args], env=variables, stdin=terminal, stdout=terminal) as running:
+        os.close(terminal)
+        # The other end of a terminal that nobody has open any more is an error, and not an end.
+        with contextlib.suppress(OSError):
+            while part := os.read(controller, 65536):
+                shown += part
+    os.close(controller)
+    return shown.decode().splitlines()
+
+
+@pytest.mark.parametrize("args", [*PAGES, ("trace", "--example", "tiny")], ids=" ".join)
+def test_a_terminal_gets_the_colours_that_rich_would_write(args: tuple[str, ...]) -> None:
+    by_rich = process(*args, FORCE_COLOR="1", TERM="xterm-256color").stdout.decode().splitlines()
+    assert on_a_terminal(*args) == by_rich
+
+
+def test_a_terminal_without_colours_gets_none() -> None:
+    assert "\x1b[3" not in "".join(on_a_terminal("shapes", NO_COLOR="1"))
+    assert "\x1b[1m" in "".join(on_a_terminal("shapes", NO_COLOR="1"))
+    for name in ("dumb", "unknown"):
+        assert "\x1b" not in "".join(on_a_terminal("shapes", TERM=name))
 
 
 def test_a_total_is_bold_and_keeps_its_colour() -> None:
