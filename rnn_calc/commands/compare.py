@@ -68,7 +68,8 @@ def command(
     if len(setups) > _MOST:
         raise UsageError(f"At most {_MOST} networks fit side by side; there are {len(setups)}.")
     entries = compare_networks((label, setup.network, setup.convention) for label, setup in setups.items())
-    emit(comparison_view(entries), destination)
+    remarks = dict.fromkeys(remark for setup in setups.values() for remark in setup.remarks)
+    emit(comparison_view(entries, tuple(remarks)), destination)
 
 
 def _names(text: str, known: tuple[str, ...], what: str, options: NetworkOptions) -> tuple[str, ...]:

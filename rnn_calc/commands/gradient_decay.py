@@ -150,7 +150,9 @@ def _scaled(run: Run, scalings: Mapping[str, str | None]) -> tuple[Run, dict[str
     names = [parameter.name for parameter in run.setup.network.parameters if parameter.role in RECURRENT]
     if not names:
         cell = run.setup.network.cell.name
-        raise UsageError(f"A {cell} has no recurrent matrix, so --{name.replace('_', '-')} has nothing to scale.")
+        raise UsageError(
+            f"The cell {cell} has no recurrent matrix, so --{name.replace('_', '-')} has nothing to scale."
+        )
     measure = name.replace("_", " ")
     targets = [_target(part, name) for part in text.split(",")]
     if len(targets) > _MOST_SERIES:

@@ -123,7 +123,7 @@ def load_initial_states(options: SequenceOptions, setup: Setup) -> tuple[State, 
         else:
             continue
         if name not in network.cell.state:
-            raise UsageError(f"{flag} is the state {name} of a cell that has one; a {network.cell.name} has none.")
+            raise UsageError(f"{flag} is the state {name} of a cell that has one; {network.cell.name} has none.")
         if len(rows) != len(layers):
             raise SizeError(
                 f"{flag} has {len(rows)} rows; there are {len(layers)} layers and directions, each needs one: "

@@ -165,7 +165,7 @@ def load_setup(options: NetworkOptions, *, sequence: Sequence | None = None, mod
     except DataError as error:
         raise (error if model.path else UsageError(str(error))) from None
     if options.activation is not None and not network.cell.has_activation:
-        raise UsageError(f"A {network.cell.name} has no activation to choose; leave --activation out.")
+        raise UsageError(f"The cell {network.cell.name} has no activation to choose; leave --activation out.")
     if options.no_readout_bias and not network.d_out:
         raise UsageError("--no-readout-bias is about a readout, and there is none; leave it out, or give --d-out N.")
     return Setup(network, _notation(lambda: network, convention, options), model, options, reading)

@@ -148,7 +148,7 @@ def initial_states(network: Network, given: GivenStates | None, batch: tuple[int
     for place, own in enumerate(_by_layer(network, given, states)):
         for name, value in own.items():
             if name not in states[place]:
-                raise DataError(f"A {network.cell.name} has no state {name}; it has {', '.join(states[place])}.")
+                raise DataError(f"The cell {network.cell.name} has no state {name}; it has {', '.join(states[place])}.")
             array, needs = _numbers(name, value), states[place][name].shape
             if array.shape != needs:
                 whose = f" of {layers[place].part}" if len(layers) > 1 else ""

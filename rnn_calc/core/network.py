@@ -121,7 +121,9 @@ class Network:
 
     def _check_parts(self) -> None:
         if self.d_p and "c" not in self.cell.state:
-            raise DataError(f"A {self.cell.name} has no projection; only cells with a cell state have one (lstm).")
+            raise DataError(
+                f"The cell {self.cell.name} has no projection; only cells with a cell state have one (lstm)."
+            )
         if self.d_p and self.d_p >= min(self.widths):
             raise SizeError(f"A projection must be narrower than d_h = {min(self.widths)}; it is {self.d_p}.")
         if self.merge != "concat" and not self.bidirectional:

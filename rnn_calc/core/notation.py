@@ -80,10 +80,13 @@ class Notation:
         if parameter.role in ("bias", "recurrent_bias"):
             biases = self.convention.biases(cell)
             return (
-                f"The convention {name} has {biases} {'bias' if biases == 1 else 'biases'} a gate of a {cell.name} and "
-                f"no name for {parameter.name}; take a network with biases={biases}."
+                f"The convention {name} has {biases} {'bias' if biases == 1 else 'biases'} a gate of the cell "
+                f"{cell.name} and no name for {parameter.name}: leave the biases to it, or give {biases}."
             )
-        return f"The convention {name} has no name for {parameter.name}, the {parameter.role} of a {cell.name}."
+        return (
+            f"The convention {name} has no name for {parameter.name}, the {parameter.role} of the cell {cell.name}. "
+            "A textbook's convention, as xh, has one for everything."
+        )
 
     # Stored arrays
 
@@ -119,7 +122,7 @@ class Notation:
         if len(rows[0]) != len(joined.roles) * len(joined.gates):
             raise DataError(
                 f"The convention {self.convention.name} joins {' and '.join(joined.roles)} of every gate in "
-                f"{joined.symbol}; take a network with biases={self.convention.biases(self.network.cell)} or 0."
+                f"{joined.symbol}: leave the biases to it, or give {self.convention.biases(self.network.cell)} or 0."
             )
         if joined.stacked:
             n = len(joined.gates)

@@ -13,15 +13,19 @@ from rnn_calc.show.heading import describe_network
 from rnn_calc.show.output import View, json_object
 
 
-def comparison_view(entries: tuple[Entry, ...]) -> View:
-    """The comparison in every format."""
-    return View("compare", partial(_document, entries), partial(_json, entries), partial(_csv, entries))
+def comparison_view(entries: tuple[Entry, ...], remarks: tuple[str, ...] = ()) -> View:
+    """The comparison in every format; `remarks` say what was accepted and changes nothing."""
+    return View("compare", partial(_document, entries, remarks), partial(_json, entries), partial(_csv, entries))
 
 
-def _document(entries: tuple[Entry, ...]) -> Document:
+def _document(entries: tuple[Entry, ...], remarks: tuple[str, ...]) -> Document:
     headings = [describe_network(entry.network, entry.notation.convention) for entry in entries]
     lines = tuple(f"{entry.label}: {heading.title}" for entry, heading in zip(entries, headings, strict=True))
-    blocks: list[Block] = [Text(lines, "", title="Side by side"), _count_table(entries), _shape_table(entries)]
+    blocks: list[Block] = [
+        Text((*lines, *remarks), "", title="Side by side"),
+        _count_table(entries),
+        _shape_table(entries),
+    ]
     differences = tuple(_differences(entries))
     if differences:
         blocks.append(Text(differences, "", title=f"What makes the difference to {entries[0].label}"))

@@ -27,8 +27,9 @@ class Magnitude(NamedTuple):
 
 Value = str | int | float | None | tuple[float, ...] | Magnitude
 
-# What a line begins with that holds a command to be pasted.
+# What a line begins with that holds a command to be pasted: one that makes the same again, one that goes on.
 AGAIN = "Again: "
+COUNT_FIRST = "Count the first: "
 
 # A piece of a line and the name of its style: "" for none, `heat:v` for a value between −1 and 1, `ansi` for text that
 # a library has coloured itself.

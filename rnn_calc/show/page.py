@@ -11,6 +11,7 @@ from rnn_calc.core.errors import printable
 from rnn_calc.show.columns import Part, fit_table
 from rnn_calc.show.document import (
     AGAIN,
+    COUNT_FIRST,
     RIGHT,
     Column,
     Document,
@@ -53,7 +54,7 @@ def page_lines(document: Document, layout: Layout, *, fold_commands: bool = Fals
                 if title:
                     yield from _folded(clean(title), layout, "title")
                 for line in lines:
-                    if line.startswith(AGAIN) and not fold_commands:
+                    if line.startswith((AGAIN, COUNT_FIRST)) and not fold_commands:
                         # A command to be pasted stays one line: what a terminal folds, copying unfolds.
                         yield [(clean(line), style)]
                     elif style == "math":

@@ -9,7 +9,7 @@ from rnn_calc.core.cells import CELLS
 from rnn_calc.core.conventions import CONVENTIONS
 from rnn_calc.core.errors import listed
 from rnn_calc.core.search import Found, Search, SearchReport
-from rnn_calc.show.document import AGAIN, Block, Column, Document, Table, Text
+from rnn_calc.show.document import COUNT_FIRST, Block, Column, Document, Table, Text
 from rnn_calc.show.format import plural
 from rnn_calc.show.output import View, json_object
 
@@ -103,10 +103,10 @@ def _ending(report: SearchReport) -> Iterator[str]:
     if not report.total_count:
         yield "A readout is searched with -o N, an embedding with --vocab N, a projection with --proj N."
     for found in (report.likely or report.smallest)[:1]:
-        yield f"{AGAIN}{_again(search, found)}"
+        yield f"{COUNT_FIRST}{_counting(search, found)}"
 
 
-def _again(search: Search, found: Found) -> str:
+def _counting(search: Search, found: Found) -> str:
     """The command that counts a network that was found."""
     width = ",".join(map(str, found.d_h)) if isinstance(found.d_h, tuple) else found.d_h
     convention = next((name for name in found.conventions if name not in _TEXTBOOKS), found.conventions[0])

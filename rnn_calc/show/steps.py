@@ -77,7 +77,10 @@ def _title(group: list[Equation], *, alone: bool) -> str:
     if alone:
         return "each step, unit by unit: the summands, their sum, the new state"
     states = [equation.role.partition(":")[0] for equation in group if equation.kind == "state"]
-    return " and ".join(states) if states else group[-1].role
+    made = " and ".join(states)
+    if group[-1].kind == "state":
+        return made
+    return f"{made}, and {group[-1].role}" if made else group[-1].role
 
 
 def _placed(title: str, layer: Layer, notation: Notation) -> str:

@@ -80,7 +80,7 @@ def test_a_total_is_answered_with_what_was_searched() -> None:
 
 def test_the_command_under_a_total_counts_it_again() -> None:
     for total in ("3938304", "98816", "1000"):
-        (again,) = re.findall(r"^Again: rnncalc (.*)$", calc("params", "--total", total).out, re.MULTILINE)
+        (again,) = re.findall(r"^Count the first: rnncalc (.*)$", calc("params", "--total", total).out, re.MULTILINE)
         result = calc(*again.split(), "--json")
         assert json.loads(result.out)["total"] == int(total)
 
@@ -94,7 +94,9 @@ def test_the_command_under_a_total_counts_it_again() -> None:
     ],
 )
 def test_options_that_narrow_a_search_come_back_in_its_command(total: int, known: tuple[str, ...]) -> None:
-    (again,) = re.findall(r"^Again: rnncalc (.*)$", calc("params", "--total", str(total), *known).out, re.MULTILINE)
+    (again,) = re.findall(
+        r"^Count the first: rnncalc (.*)$", calc("params", "--total", str(total), *known).out, re.MULTILINE
+    )
     assert json.loads(calc(*again.split(), "--json").out)["total"] == total
 
 

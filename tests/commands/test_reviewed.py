@@ -84,3 +84,26 @@ def test_what_is_no_option_of_another_network_teaches_the_form() -> None:
 def test_a_polynomial_begins_with_its_highest_power() -> None:
     # d_h² + 4·d_h + d_h, 1000·4 numbers of the embedding, 1000·d_h + 1000 of the readout.
     assert "total = d_h² + 1005·d_h + 5000" in calc("params", "--budget", "100k", "--vocab", "1000").out
+
+
+def test_dropout_is_said_to_change_nothing_once_in_a_comparison() -> None:
+    shown = " ".join(calc("compare", "--layers", "2", "--dropout", "0.5").out.split())
+    assert shown.count("dropout 0.5: changes no shape, no count and no state here") == 1
+
+
+def test_a_table_of_steps_says_what_its_last_column_is() -> None:
+    shown = calc("trace", "--cell", "lstm", "--proj", "2", "--steps", "1").out
+    assert "New cell state, and what the cell shows, before it is projected" in shown
+
+
+@pytest.mark.parametrize("convention", ["keras", "onnx"])
+def test_what_a_framework_lacks_is_told_with_a_convention_that_has_it(convention: str) -> None:
+    said = refused("shapes", "--cell", "lstm", "--proj", "2", "-c", convention, status=2)
+    assert "no name for W_hr, the projection of the cell lstm. A textbook's convention, as xh" in said
+    assert calc("shapes", "--cell", "lstm", "--proj", "2", "-c", "xh").status == 0
+
+
+def test_what_goes_on_from_a_search_is_not_called_the_same_again() -> None:
+    shown = calc("params", "--total", "98816", "--cell", "lstm").out
+    assert "Again:" not in shown
+    assert "\nCount the first: rnncalc params --cell lstm" in shown

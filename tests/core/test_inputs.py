@@ -141,7 +141,7 @@ def test_a_first_state_of_another_shape_or_name_is_refused() -> None:
     weights, x = random_weights(network, 0), np.zeros((4, 2))
     with pytest.raises(DataError, match=r"h0 has shape \(2,\); it needs \(3,\)"):
         trace(network, weights, x, {"h": np.zeros(2)})
-    with pytest.raises(DataError, match=r"A rnn has no state q; it has h\."):
+    with pytest.raises(DataError, match=r"The cell rnn has no state q; it has h\."):
         trace(network, weights, x, {"q": np.zeros(3)})
     with pytest.raises(DataError, match="h0 must be an array of numbers"):
         trace(network, weights, x, {"h": ["a", "b", "c"]})

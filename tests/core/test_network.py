@@ -75,7 +75,7 @@ LSTM = CELLS["lstm"]
     ("wrong", "said"),
     [
         ({"d_p": 3, "cell": LSTM}, "A projection must be narrower than d_h = 3; it is 3."),
-        ({"d_p": 2}, "A rnn has no projection"),
+        ({"d_p": 2}, "The cell rnn has no projection"),
         ({"merge": "sum"}, "Merging by sum needs two directions"),
         ({"merge": "concatenate", "bidirectional": True}, r"no merge 'concatenate'.*Did you mean concat\?"),
         ({"tied": True}, "the network has none"),

@@ -176,7 +176,10 @@ def test_a_tied_readout_multiplies_by_the_table() -> None:
 
 @pytest.mark.parametrize("name", ["keras", "flax", "equinox"])
 def test_a_second_bias_has_no_name_where_gates_have_one(name: str) -> None:
-    message = f"The convention {name} has 1 bias a gate of a lstm and no name for b_hi; take a network with biases=1."
+    message = (
+        f"The convention {name} has 1 bias a gate of the cell lstm and no name for b_hi: "
+        "leave the biases to it, or give 1."
+    )
     with pytest.raises(DataError) as caught:
         Notation(Network(2, 3, cell=CELLS["lstm"], biases=2), name)
     assert str(caught.value) == message
