@@ -123,7 +123,7 @@ def _weight_claims(name: str, model: ModelFile, notation: Notation) -> Iterator[
                 raise SizeError(
                     f"{stored.symbol} {write_shape(given.shape)} in {model.name} has an axis of {size}, which is no "
                     f"multiple of {extent.multiple}: {notation.convention.name} needs "
-                    f"{write_axes(tuple(map(notation.extent, stored.extents)))} for the cell {notation.network.cell.name}."
+                    f"{write_axes(tuple(map(notation.extent, stored.extents)))} for {notation.network.cell.name}."
                 )
             if extent.name == name:
                 yield int(size) // extent.multiple, f"{stored.symbol} {write_shape(given.shape)} in {model.name}"

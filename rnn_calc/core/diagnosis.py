@@ -190,5 +190,5 @@ def _other_gates(report: ShapeReport, stored: Stored, size: int, times: int, nam
     if biases > 1 and times == gates:
         return f"{size} = {times}·{name}: one bias a gate; this convention joins both"
     if times % biases == 0 and times // biases in _GATES:
-        return f"{size} = {times}·{name}: {_GATES[times // biases]}; this is the cell {report.network.cell.name} with {gates}"
+        return f"{size} = {times}·{name}: {_GATES[times // biases]}; {report.network.cell.name} has {gates}"
     return ""

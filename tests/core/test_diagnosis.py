@@ -159,7 +159,7 @@ REASONS = [
         {"convention": "pytorch", "cell": "gru"},
         "weight_ih_l0",
         (12, 4),
-        "axis 1 is 12, it needs 3·hidden_size = 9; 12 = 4·hidden_size: an LSTM's four gates; this is the cell gru with 3",
+        "axis 1 is 12, it needs 3·hidden_size = 9; 12 = 4·hidden_size: an LSTM's four gates; gru has 3",
     ),
     (
         {"convention": "pytorch", "cell": "gru"},
