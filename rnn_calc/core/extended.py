@@ -18,7 +18,7 @@ from rnn_calc.core.direct import is_share, log_value
 from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.equations import COMPLEMENT, Apply, Expression, Hadamard, Quotient, operands, walk
 from rnn_calc.core.evaluation import Values, evaluate
-from rnn_calc.core.functions import ELEMENTWISE, entry_slopes, is_uneven
+from rnn_calc.core.functions import ELEMENTWISE, FARTHEST, entry_slopes, is_uneven
 from rnn_calc.core.linearization import Chain, Linearization
 from rnn_calc.core.weights import Array
 
@@ -39,7 +39,8 @@ class Entries:
 
     @classmethod
     def of_logs(cls, logs: Array) -> Entries:
-        """Positive numbers, or 0, from their natural logarithms."""
+        """Positive numbers, or 0, from their natural logarithms; 0 where a slope that small would count as 0 too."""
+        logs = np.where(logs > -FARTHEST, logs, -inf)
         with np.errstate(invalid="ignore"):
             exponents = np.where(np.isfinite(logs), np.floor(logs / log(2)), 0.0)
             return cls(np.exp(logs - exponents * log(2)), exponents.astype(np.int64))

@@ -16,7 +16,7 @@ from rnn_calc.core.weights import Array
 # Slopes below about e^−600 are lifted by a power of two: float64 ends at e^−745, and loses digits from e^−708 on.
 _LIFT_FROM = 600.0
 # Beyond this a slope counts as 0: its exponent, added up over many steps, must stay within an int64.
-_FARTHEST = 2.0**40
+FARTHEST = 2.0**40
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def lifted_slopes(function: str, z: Array) -> tuple[Array, NDArray[np.int64]]:
     entry = ELEMENTWISE[function]
     with np.errstate(all="ignore"):
         least = entry.saturation * np.abs(z).min(axis=-1, keepdims=True)
-        lift = np.where((least > _LIFT_FROM) & (least < _FARTHEST), np.floor(least / log(2)), 0.0)
+        lift = np.where((least > _LIFT_FROM) & (least < FARTHEST), np.floor(least / log(2)), 0.0)
         return entry.slope(z, lift), -lift[:, 0].astype(np.int64)
 
 
@@ -107,7 +107,7 @@ def entry_slopes(function: str, z: Array) -> tuple[Array, NDArray[np.int64]]:
     entry = ELEMENTWISE[function]
     with np.errstate(all="ignore"):
         size = entry.saturation * np.abs(z)
-        lift = np.where((size > _LIFT_FROM) & (size < _FARTHEST), np.floor(size / log(2)), 0.0)
+        lift = np.where((size > _LIFT_FROM) & (size < FARTHEST), np.floor(size / log(2)), 0.0)
         return entry.slope(z, lift), -lift.astype(np.int64)
 
 
@@ -115,4 +115,4 @@ def is_uneven(function: str, z: Array, exponents: NDArray[np.int64]) -> bool:
     """Whether a slope is lost, or loses digits, though its step has been divided by 2^exponent."""
     with np.errstate(all="ignore"):
         size = ELEMENTWISE[function].saturation * np.abs(z)
-    return bool(((size + exponents[:, None] * log(2) > _LIFT_FROM) & (size < _FARTHEST)).any())
+    return bool(((size + exponents[:, None] * log(2) > _LIFT_FROM) & (size < FARTHEST)).any())
