@@ -70,6 +70,9 @@ def _bytes(memory: Memory) -> Iterator[tuple[Value, ...]]:
         yield ", ".join(dtypes), purpose, count, write_bytes(count)
 
 
+_CHOSEN = " (k is a quarter of the steps here; --truncate k sets it)"
+
+
 def _activations(report: MemoryReport) -> Iterator[Block]:
     size, run = report.notation.size, report.run
     yield Table(
@@ -81,8 +84,8 @@ def _activations(report: MemoryReport) -> Iterator[Block]:
     yield Text(
         (
             f"Full BPTT keeps them of all {plural(run.real_steps, 'real step')}: {report.full:,} numbers. Truncated "
-            f"BPTT, at most {plural(report.window, 'step')} of a sequence, of {report.truncated_steps:,}: "
-            f"{report.truncated:,} numbers.",
+            f"BPTT keeps them of at most k = {plural(report.window, 'step')} of each sequence, "
+            f"{report.truncated_steps:,} in all: {report.truncated:,} numbers{'' if run.truncate else _CHOSEN}.",
             "Each vector once: what a matrix multiplies, both factors of an element-wise product, and the value of a "
             "function, for its slope. A previous state is the state kept a step earlier; states before the first step "
             "are not counted, nor are tokens.",

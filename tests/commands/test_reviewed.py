@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import rnn_calc
+from rnn_calc.show.format import to_ascii
 from tests.commandline import calc, refused
 
 
@@ -107,3 +111,18 @@ def test_what_goes_on_from_a_search_is_not_called_the_same_again() -> None:
     shown = calc("params", "--total", "98816", "--cell", "lstm").out
     assert "Again:" not in shown
     assert "\nCount the first: rnncalc params --cell lstm" in shown
+
+
+def strings_of_the_program() -> Iterator[str]:
+    for path in Path(rnn_calc.__file__).parent.rglob("*.py"):
+        if path.name == "folding.py":  # it measures every sign there is
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_every_sign_that_the_program_writes_has_an_ascii_spelling() -> None:
+    signs = {sign for text in strings_of_the_program() for sign in text if not sign.isascii() and sign.isprintable()}
+    assert {"∏", "ᵀ", "∂"} <= signs
+    assert [sign for sign in sorted(signs) if to_ascii(sign).startswith("\\")] == []
