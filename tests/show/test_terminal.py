@@ -40,7 +40,7 @@ def on_a_terminal(*args: str, **changes: str) -> list[str]:
     variables = environment(**{"TERM": "xterm-256color", **changes})
     shown = b""
     controller, terminal = pty.openpty()
-    with subprocess.Popen([RNNCALC, *args], env=variables, stdin=terminal, stdout=terminal) as running:
+    with subprocess.Popen([RNNCALC, *args], env=variables, stdin=terminal, stdout=terminal):
         os.close(terminal)
         # The other end of a terminal that nobody has open any more is an error, and not an end.
         with contextlib.suppress(OSError):
