@@ -15,6 +15,9 @@ from rnn_calc.core.errors import DataError, TooLargeError
 # A state dict takes about 40 opcodes a tensor; a dictionary of words about 3 a word.
 MOST_OPCODES = 4_000_000
 _MOST_MARKS = 1000
+_LONGEST_GLOBAL = 500
+# From here on Python's hashes of whole numbers repeat, and a dictionary of such keys takes forever.
+_REPEATED_HASH = 2**61 - 1
 _HIGHEST_PROTOCOL = 5
 
 
@@ -29,13 +32,21 @@ class Global(NamedTuple):
 
 
 class Foreign:
-    """What calling `name` would have given, with everything that the pickle hands to it."""
+    """What calling `source` would have given, with everything that the pickle hands to it.
 
-    __slots__ = ("name", "parts")
+    What is handed over is kept as it is: a copy of it for every call could be of any size.
+    """
 
-    def __init__(self, name: str, *parts: object) -> None:
-        self.name = name
+    __slots__ = ("parts", "source")
+
+    def __init__(self, source: Global, *parts: object) -> None:
+        self.source = source
         self.parts = list(parts)
+
+    @property
+    def name(self) -> str:
+        """The class or function by its whole name."""
+        return str(self.source)
 
 
 # Makes the object that calling a global with arguments gives, or a Foreign.
@@ -192,7 +203,12 @@ def _set_items(items: list[object], target: object) -> None:
 
 def _key(key: object) -> object:
     """A key that is safe to hash: a tuple's hash may take forever where it holds itself many times over."""
-    return key if key is None or isinstance(key, str | int | float | bytes) else Foreign("key", key)
+    if isinstance(key, int) and abs(key) >= _REPEATED_HASH:
+        return str(key)
+    return key if key is None or isinstance(key, str | int | float | bytes) else Foreign(_KEY, key)
+
+
+_KEY = Global("", "key")
 
 
 def _set_item(machine: _Machine, _: object) -> None:
@@ -208,13 +224,19 @@ def _new_dict(machine: _Machine, _: object) -> None:
 
 def _global(machine: _Machine, _: object) -> None:
     module = machine.line()
-    machine.stack.append(Global(module, machine.line()))
+    _push_global(machine, module, machine.line())
 
 
 def _stack_global(machine: _Machine, _: object) -> None:
     name, module = machine.stack.pop(), machine.stack.pop()
     if not isinstance(name, str) or not isinstance(module, str):
         raise _DamagedError
+    _push_global(machine, module, name)
+
+
+def _push_global(machine: _Machine, module: str, name: str) -> None:
+    if len(module) + len(name) > _LONGEST_GLOBAL:
+        raise DataError(f"{machine.what} names a class by {len(module) + len(name):,} characters.")
     machine.stack.append(Global(module, name))
 
 
@@ -224,8 +246,8 @@ def _call(machine: _Machine, arguments: int) -> None:
     if isinstance(function, Global) and arguments == 1 and isinstance(given[0], tuple):
         machine.stack.append(machine.construct(function, given[0]))
     elif isinstance(function, Global | Foreign):
-        name = str(function) if isinstance(function, Global) else function.name
-        machine.stack.append(Foreign(name, function, *given))
+        source = function if isinstance(function, Global) else function.source
+        machine.stack.append(Foreign(source, function, *given))
     else:
         raise _DamagedError
 

@@ -36,11 +36,15 @@ def flatten(root: object, what: str) -> Found:
 
 
 class _Walk:
-    """A way through the containers that enters none of them twice in vain: shared ones could double at every level."""
+    """A way through the containers that enters none of them twice in vain: shared ones could double at every level.
+
+    Of those that have tensors, only the parts that led to one are entered again.
+    """
 
     def __init__(self, found: Found, what: str) -> None:
         self.found, self.what = found, what
         self.barren: set[int] = set()
+        self.fruitful: dict[int, list[tuple[str, object]]] = {}
         self.entered: set[int] = set()
         self.seen: set[int] = set()
 
@@ -60,11 +64,14 @@ class _Walk:
         if depth > _DEEPEST:
             raise DataError(f"{self.what} is nested deeper than {_DEEPEST} levels.")
         self.entered.add(id(value))
-        fruitful = [self.visit(inner, (*place, key), depth + 1) for key, inner in _entries(value)]
+        parts = self.fruitful.get(id(value)) or _entries(value)
+        kept = [(key, inner) for key, inner in parts if self.visit(inner, (*place, key), depth + 1)]
         self.entered.discard(id(value))
-        if not any(fruitful):
+        if kept:
+            self.fruitful[id(value)] = kept
+        else:
             self.barren.add(id(value))
-        return any(fruitful)
+        return bool(kept)
 
     def add(self, layout: Layout, place: tuple[str, ...]) -> None:
         name = ".".join(place) or _ALONE
@@ -82,7 +89,10 @@ class _Walk:
                 self.found.foreign.add(str(value))
             return
         if self.look_inside(value):
-            self.found.left_out[".".join(place)[:_LONGEST_NAME] or _ALONE] = value.name
+            if len(self.found.left_out) >= MOST_TENSORS:
+                raise TooLargeError(f"{self.what} has more than {MOST_TENSORS:,} foreign objects with tensors inside.")
+            name = ".".join(part[:_LONGEST_NAME] for part in place)
+            self.found.left_out[name[:_LONGEST_NAME] or _ALONE] = value.name
 
     def look_inside(self, value: Foreign) -> bool:
         """Whether a foreign object has tensors inside, after the names of all such objects in it were noted.

@@ -112,10 +112,10 @@ def _from_type(arguments: tuple[object, ...]) -> object:
 
 
 def _filled(arguments: tuple[object, ...]) -> object:
-    """OrderedDict(), OrderedDict(pairs), Counter(dict): a dict."""
+    """OrderedDict(), OrderedDict(dict), Counter(dict): a dict, which is that one: copies could be of any size."""
     if not arguments:
         return {}
-    return dict(arguments[0]) if len(arguments) == 1 and isinstance(arguments[0], dict) else None
+    return arguments[0] if len(arguments) == 1 and isinstance(arguments[0], dict) else None
 
 
 def _listed(arguments: tuple[object, ...]) -> object:
@@ -143,11 +143,11 @@ _KNOWN: dict[Global, _Maker] = {
     Global("collections", "defaultdict"): lambda arguments: {} if len(arguments) <= 1 else None,
     Global("torch", "Size"): _size,
     **{Global(module, name): _listed for module in ("builtins", "__builtin__") for name in ("set", "frozenset")},
-    Global("torch", "device"): lambda arguments: ("device", *arguments),
+    Global("torch", "device"): lambda arguments: ("device", arguments),
 }
 
 
 def construct(function: Global, arguments: tuple[object, ...]) -> object:
     """What calling a global gives, for those that make plain containers and tensors; a `Foreign` otherwise."""
     made = _KNOWN[function](arguments) if function in _KNOWN else None
-    return Foreign(str(function), *arguments) if made is None else made
+    return Foreign(function, arguments) if made is None else made
