@@ -110,6 +110,10 @@ def run(args: list[str] | None = None) -> int:
     except typer.TyperException as error:
         _complain(_describe_usage(error))
         return 2
+    except MemoryError:
+        # Sizes are looked at before, but a process may be allowed less than the machine has.
+        _complain("This needs more memory than there is. Take smaller sizes, or raise the limit of this process.")
+        return 1
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     return status if isinstance(status, int) else 0

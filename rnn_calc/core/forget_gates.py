@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import exp, fsum, inf, isfinite, log, log1p
+from math import exp, fsum, inf, log, log1p
 from typing import NamedTuple
 
 from rnn_calc.core.network import Layer, Network
@@ -11,6 +11,8 @@ from rnn_calc.core.notation import Notation
 
 _FORGET = "f"
 _ROLES = ("bias", "recurrent_bias")
+# Sums of larger ones may leave float64.
+_LARGEST = 1e280
 
 
 class BiasSummary(NamedTuple):
@@ -28,7 +30,7 @@ class BiasSummary(NamedTuple):
 
 
 class ForgetBias(NamedTuple):
-    """The bias of one direction of one layer; `summary` is None where an entry is no finite number."""
+    """The bias of one direction of one layer; `summary` is None where an entry is no finite number or beyond 1e280."""
 
     layer: Layer
     summary: BiasSummary | None
@@ -66,14 +68,18 @@ def forget_biases(notation: Notation, flat: Callable[[str], Sequence[float]]) ->
 
 
 def _units(summands: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
-    """The summands of each unit; where one is not finite, so is the sum, which fsum would refuse."""
+    """The summands of each unit; where one cannot be summed, which fsum would refuse, infinity."""
     units = zip(*summands, strict=True)
-    return [unit if all(map(isfinite, unit)) else (inf,) for unit in units]
+    return [unit if all(map(_is_summable, unit)) else (inf,) for unit in units]
+
+
+def _is_summable(value: float) -> bool:
+    return abs(value) <= _LARGEST  # no NaN is
 
 
 def summarize_bias(bias: Sequence[float]) -> BiasSummary | None:
-    """The summary of a forget-gate bias; None where an entry is no finite number."""
-    if not all(map(isfinite, bias)):
+    """The summary of a forget-gate bias; None where an entry is no finite number or beyond 1e280."""
+    if not all(map(_is_summable, bias)):
         return None
     # σ(b) and 1 − σ(b) = σ(−b), each to every digit.
     gate, rest = (fsum(_sigmoid(sign * value) for value in bias) / len(bias) for sign in (1, -1))

@@ -95,3 +95,12 @@ def test_what_is_not_finite_has_no_summary(wrong: float) -> None:
     arrays["bias_ih_l0"][2], arrays["bias_hh_l0"][2] = wrong, -wrong
     (found,) = forget_biases(Notation(network, "pytorch"), arrays.__getitem__)
     assert found.summary is None
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, 1.7e308])
+def test_biases_whose_sum_leaves_float64_have_no_summary(value: float) -> None:
+    network = Network(2, 3, cell=CELLS["lstm"], biases=2)
+    arrays = {stored.symbol: [value] * 24 for stored in Notation(network, "pytorch").stored}
+    (found,) = forget_biases(Notation(network, "pytorch"), lambda name: arrays[name])
+    assert found.summary is None
+    assert summarize_bias([value] * 3) is None

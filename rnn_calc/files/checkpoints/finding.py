@@ -72,7 +72,9 @@ def find_layers(checkpoint: Checkpoint) -> tuple[FoundLayer, ...]:
     whole = find_whole(checkpoint)
     if whole:
         return (FoundLayer("", whole.network, whole.convention, {n: n for n in checkpoint.tensors}, whole.notes),)
-    found = [layer for config in checkpoint.layers if config.tensors for layer in _from_node(checkpoint, config)]
+    nodes = [config for config in checkpoint.layers if config.tensors]
+    _require_few(checkpoint, len(nodes))
+    found = [layer for config in nodes for layer in _from_node(checkpoint, config)]
     if not found:
         taken: set[str] = set()
         for convention, recurrent, pattern in _NAMES:
@@ -92,7 +94,7 @@ def _modules(
 ) -> dict[str, dict[_Place, str]]:
     """The tensors that a framework's pattern fits, by module; those without an array called `recurrent` are none.
 
-    Raises: TooLargeError beyond `_MOST_MODULES` of them.
+    Raises: TooLargeError beyond `_MOST_LAYERS` layers in them.
     """
     modules: dict[str, dict[_Place, str]] = {}
     for name in checkpoint.tensors:
@@ -108,16 +110,20 @@ def _modules(
         place = _Place(int(groups.get("layer") or 0), reverse, symbol)
         modules.setdefault(prefix, {})[place] = name
     found = {prefix: places for prefix, places in modules.items() if any(recurrent in place.symbol for place in places)}
-    if len(found) > _MOST_MODULES:
-        raise TooLargeError(
-            f"{describe_source(checkpoint.path)} has arrays of {len(found):,} recurrent layers; {_MOST_MODULES:,} is "
-            "the limit."
-        )
+    _require_few(checkpoint, sum(len({place.layer for place in places}) for places in found.values()))
     return found
 
 
+def _require_few(checkpoint: Checkpoint, layers: int) -> None:
+    if layers > _MOST_LAYERS:
+        raise TooLargeError(
+            f"{describe_source(checkpoint.path)} has arrays of {layers:,} recurrent layers; {_MOST_LAYERS:,} is the "
+            "limit."
+        )
+
+
 # Each is tried with every cell, which is an amount of work and not only a number.
-_MOST_MODULES = 1000
+_MOST_LAYERS = 1000
 
 
 def _from_names(

@@ -5,6 +5,7 @@ Source: onnx/docs/IR.md, Operators.md and onnx.proto of the format's own reposit
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,7 +32,7 @@ class _Graph(NamedTuple):
 
     graph: onnx.GraphProto
     prefix: str
-    outer: dict[str, str]
+    outer: ChainMap[str, str]
 
 
 class _Found(NamedTuple):
@@ -109,7 +110,7 @@ def _metadata(model: onnx.ModelProto) -> dict[str, str]:
 def _walk(model: onnx.ModelProto, path: str) -> _Found:
     """The tensors and layers of the graph and of every graph inside of it; protobuf bounds how deep they lie."""
     found = _Found({}, [])
-    pending = [_Graph(model.graph, "", {})]
+    pending = [_Graph(model.graph, "", ChainMap())]
     parts = 0
     prefixes: set[str] = set()
     while pending:
@@ -119,7 +120,8 @@ def _walk(model: onnx.ModelProto, path: str) -> _Found:
             raise TooLargeError(
                 f"{describe_source(path)} has more than the limit of {_MOST_PARTS:,} nodes and tensors."
             )
-        visible = dict(at.outer)
+        # Not copied: thousands of graphs may stand in one with thousands of names.
+        visible = at.outer.new_child()
         for name, tensor in _own_tensors(at.graph):
             given = at.prefix + name
             if given in found.tensors:

@@ -36,8 +36,8 @@ from rnn_calc.files.source import decode, describe_source, parse_json
 if TYPE_CHECKING:
     from rnn_calc.core.weights import Array
 
-# The format's own limit.
-LARGEST_HEADER = 100_000_000
+# The format's own limit is 100 MB; JSON of that length may take 20 times as much memory, and lists a million tensors.
+LARGEST_HEADER = 16 * 2**20
 _METADATA = "__metadata__"
 _LENGTH = struct.Struct("<Q")
 
@@ -87,8 +87,8 @@ def _read_header(file: BufferedReader, size: int, path: str) -> tuple[dict[str, 
     (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
     if length > LARGEST_HEADER:
         raise DataError(
-            f"{describe_source(path)} promises a header of {length:,} bytes; the format allows {LARGEST_HEADER:,}. "
-            "It is damaged, or no .safetensors file."
+            f"{describe_source(path)} promises a header of {length:,} bytes; {LARGEST_HEADER:,} is the limit, which is "
+            "enough for 100,000 tensors. It is damaged, or no .safetensors file."
         )
     if length > size - _LENGTH.size:
         raise DataError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -146,3 +147,15 @@ def test_values_elsewhere_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(DataError, match=said):
             open_onnx(outside(folder / "m.onnx", location="short", **entries))
+
+
+def test_many_graphs_in_one_with_many_names_are_walked_once(tmp_path: Path) -> None:
+    many = 10_000
+    inner = helper.make_graph([], "inner", [], [])
+    branches = [helper.make_node("If", ["c"], ["o"], then_branch=inner) for _ in range(many)]
+    names = {f"t{number}": np.zeros(1, np.float32) for number in range(many)}
+    path = saved(tmp_path / "m.onnx", model(branches, names), check=False)
+    start = process_time()
+    assert len(open_onnx(path).tensors) == many
+    # A copy of the names for every graph would take a minute.
+    assert process_time() - start < 10

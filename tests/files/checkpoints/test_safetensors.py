@@ -111,7 +111,7 @@ TWICE = b'{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"w":{"dtype":"U8"
 LIES: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "has 0 bytes; a .safetensors file begins with 8"),
     "seven bytes": (bytes(7), "has 7 bytes"),
-    "huge header": (file_of({}, length=2**60), "promises a header of 1,152,921,504,606,846,976 bytes; the format"),
+    "huge header": (file_of({}, length=2**60), "promises a header of 1,152,921,504,606,846,976 bytes; 16,777,216 is"),
     "long header": (file_of({}, length=50), "promises a header of 50 bytes and holds 2"),
     "no object": (file_of([1]), "its header is no JSON object"),
     "no JSON": (file_of(b"{nothing"), "is no JSON"),
