@@ -228,7 +228,9 @@ def _check_values(layer: Layer, values: Values) -> None:
         if np.isnan(values.now[equation.name]).any():
             before = any(isinstance(node, Product) for node in walk(equation.expression))
             what = "A pre-activation" if before else f"The {equation.kind} {equation.name}"
-            raise NonFiniteError(f"{what} is NaN, so its slope is unknown; take a bounded activation (tanh).")
+            share = isinstance(equation.expression, Quotient)
+            remedy = "scale weights, biases or inputs down" if share else "take a bounded activation (tanh)"
+            raise NonFiniteError(f"{what} is NaN, so its slope is unknown; {remedy}.")
 
 
 def _steepest(layer: Layer) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnn_calc.core.engine import Engine, Watch
-from rnn_calc.core.equations import Expression, axis_of
+from rnn_calc.core.equations import Expression, Quotient, axis_of
 from rnn_calc.core.errors import NonFiniteError
 from rnn_calc.core.evaluation import Values, evaluate
 from rnn_calc.core.inputs import (
@@ -252,11 +252,19 @@ def require_finite(part: Trace) -> None:
         step = part.first + length - 1 - where[0]
     layer = f" of {source.layer.part}" if source and len(part.layers) > 1 else ""
     sequence = f" in sequence {where[1] + 1}" if len(where) > 2 else ""
+    why = f"the state outgrew float64 at step {step}. Use a bounded activation (tanh), a smaller --spectral-radius, "
+    why += "fewer steps,"
+    if source and _is_nothing_by_nothing(source, symbol):
+        why = "0/0, as float64 has no number so small as both gates. Use smaller weights, biases or inputs,"
     raise NonFiniteError(
-        f"{symbol}_{step}[{where[-1] + 1}]{layer} is {values[where]:g}{sequence}: the state outgrew float64 at step "
-        f"{step}. Use a bounded activation (tanh), a smaller --spectral-radius, fewer steps, or --allow-nonfinite to "
-        f"see it."
+        f"{symbol}_{step}[{where[-1] + 1}]{layer} is {values[where]:g}{sequence}: {why} or --allow-nonfinite to see it."
     )
+
+
+def _is_nothing_by_nothing(run: LayerTrace, symbol: str) -> bool:
+    """Whether the value is a quotient, whose operands, computed before it, were finite still."""
+    made = next(e.expression for e in run.layer.equations if (e.vector.symbol or e.name) == symbol)
+    return isinstance(made, Quotient)
 
 
 def _everything(part: Trace) -> Iterator[tuple[int, str, Array, LayerTrace | None]]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rnn_calc.core import memory
 from rnn_calc.core.cells import CELLS, Cell
+from rnn_calc.core.decay import gradient_decay
 from rnn_calc.core.equations import ACTIVATIONS, Sum
 from rnn_calc.core.errors import NonFiniteError, TooLargeError
 from rnn_calc.core.inputs import zero_states
@@ -261,6 +262,18 @@ def test_the_first_number_that_outgrew_float64_is_named() -> None:
     with pytest.raises(NonFiniteError, match=r"^z_1024\[2\] is inf: .* at step 1024\."):
         require_finite(done)
     require_finite(trace(network, weights, np.zeros((1023, 1)), {"h": np.ones(2)}))
+
+
+def test_gates_too_small_for_float64_are_no_state_that_outgrew_it() -> None:
+    # σ(−800) = 3.7e−348 is 0 in float64, so that each gate's share of both is 0/0.
+    network = Network(1, 1, cell=CELLS["minlstm"])
+    zeros = {parameter.name: np.zeros(network.shape(parameter)) for parameter in network.parameters}
+    shut = Weights({**zeros, "b_f": np.array([-800.0]), "b_i": np.array([-800.0])})
+    done = trace(network, shut, np.zeros((2, 1)))
+    with pytest.raises(NonFiniteError, match=r"^f'_1\[1\] is nan: 0/0, .* Use smaller weights, biases or inputs"):
+        require_finite(done)
+    with pytest.raises(NonFiniteError, match=r"slope is unknown; scale weights, biases or inputs down\.$"):
+        gradient_decay(done)
 
 
 def test_the_number_that_is_named_is_the_one_of_its_own_sequence_of_the_batch() -> None:
