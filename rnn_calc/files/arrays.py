@@ -15,7 +15,7 @@ import numpy as np
 
 from rnn_calc.core.errors import DataError, NonFiniteError, TooLargeError, printable, quoted
 from rnn_calc.core.memory import write_bytes
-from rnn_calc.files.checkpoints.reading import MOST_AXES
+from rnn_calc.files.checkpoints.reading import MOST_AXES, require_room
 from rnn_calc.files.numbers import place
 from rnn_calc.files.source import describe_source, open_error
 
@@ -96,11 +96,13 @@ def require_promised(header: NpyHeader, present: int, name: str) -> None:
 def read_npy_stream(file: BinaryIO, available: int, name: str) -> Array:
     """The array of an .npy stream of `available` bytes, as float64.
 
-    Raises: DataError when the header promises anything but exactly the bytes that are there.
+    Raises: DataError when the header promises anything but exactly the bytes that are there; TooLargeError when they do
+    not fit in memory as float64.
     """
     header = _header(file, name)
     require_promised(header, available - file.tell(), name)
     shape, fortran, dtype = header
+    require_room(shape, header.size, name)
     content = file.read(header.size)
     flat = np.frombuffer(content, dtype=dtype)
     return flat.reshape(shape, order="F" if fortran else "C").astype(np.float64)

@@ -50,24 +50,22 @@ def matched(layers: Iterable[LayerConfig], tensors: Iterable[str]) -> tuple[Laye
 
     tf.keras leaves the names of nested models and wrappers out of its weights' names.
     """
-    prefixes = list(dict.fromkeys(name.rpartition("/")[0] for name in tensors))
-    by_last: dict[str, list[str]] = {}
+    prefixes = dict.fromkeys(name.rpartition("/")[0] for name in tensors)
+    below: dict[tuple[str, str], list[str]] = {}
     for prefix in prefixes:
-        by_last.setdefault(prefix.rpartition("/")[2], []).append(prefix)
-    found = []
+        below.setdefault(_ends(prefix), []).append(prefix)
+    found: dict[str, LayerConfig] = {}
     for layer in layers:
-        same = by_last.get(layer.prefix.rpartition("/")[2], [])
-        at = layer.prefix if layer.prefix in same else _nearest(layer.prefix, same)
+        # The one below the same topmost layer, where the name itself is not there; of two for one the first.
+        same = below.get(_ends(layer.prefix), [])
+        at = layer.prefix if layer.prefix in prefixes else same[0] if len(same) == 1 else None
         if at:
-            found.append(layer._replace(prefix=at))
-    return tuple(found)
+            found.setdefault(at, layer._replace(prefix=at))
+    return tuple(found.values())
 
 
-def _nearest(prefix: str, candidates: Sequence[str]) -> str | None:
-    """The one candidate below the same topmost layer."""
-    top = prefix.partition("/")[0]
-    below = [other for other in candidates if other.partition("/")[0] == top]
-    return below[0] if len(below) == 1 else None
+def _ends(prefix: str) -> tuple[str, str]:
+    return prefix.partition("/")[0], prefix.rpartition("/")[2]
 
 
 def _unique(names: Mapping[str, str], otherwise: Mapping[str, str]) -> dict[str, str]:

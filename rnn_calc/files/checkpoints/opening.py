@@ -7,7 +7,7 @@ from pathlib import Path
 from rnn_calc.core.errors import DataError, listed
 from rnn_calc.files.checkpoints.reading import open_file
 from rnn_calc.files.checkpoints.tensors import Checkpoint
-from rnn_calc.files.source import describe_source
+from rnn_calc.files.source import describe_source, open_error
 
 # The format of each suffix; a folder is one of .npy files.
 _FORMATS = {
@@ -31,7 +31,10 @@ def open_checkpoint(path: str) -> Checkpoint:
         from rnn_calc.files.checkpoints.numpy_files import open_npy_folder
 
         return open_npy_folder(path)
-    return _open_as(_FORMATS.get(Path(path).suffix.lower()) or _recognized(path), path)
+    try:
+        return _open_as(_FORMATS.get(Path(path).suffix.lower()) or _recognized(path), path)
+    except OSError as error:  # a disk that fails while it is read
+        raise open_error(path, error) from None
 
 
 def _is_folder(path: str) -> bool:

@@ -26,6 +26,8 @@ _LOCAL_SIGNATURE = b"PK\x03\x04"
 # No deflate stream gives more bytes for one.
 _MOST_INFLATION = 1032
 _INFLATE_BLOCK = 2**20
+# A few megabytes of zeros unpack to any size; what is larger is stored by those who make it.
+LARGEST_INFLATED = 2**30
 _ENCRYPTED = 0x1
 
 
@@ -110,11 +112,12 @@ def _checked(entry: zipfile.ZipInfo, limit: int, path: str) -> Member:
 def read_member(path: str, member: Member, start: int = 0, count: int | None = None) -> NDArray[np.uint8]:
     """`count` bytes of a member from `start` on, all of them when None; the caller has seen that they fit in memory.
 
-    Raises: DataError when the member does not hold what the archive's list says.
+    Raises: DataError when the member does not hold what the archive's list says; TooLargeError where that much would
+    have to be unpacked that the size of the file says nothing of it.
     """
     import numpy as np
 
-    content = np.empty(member.size - start if count is None else min(count, member.size), np.uint8)
+    content = np.empty(_length(path, member, start, count), np.uint8)
     _read_into(content.data, path, member, start, count)
     return content
 
@@ -124,9 +127,23 @@ def read_small_member(path: str, member: Member, start: int = 0, count: int | No
 
     Raises: DataError when the member does not hold what the archive's list says.
     """
-    content = bytearray(member.size - start if count is None else min(count, member.size))
+    content = bytearray(_length(path, member, start, count))
     _read_into(memoryview(content), path, member, start, count)
     return content
+
+
+def _length(path: str, member: Member, start: int, count: int | None) -> int:
+    """How many bytes are to be read.
+
+    Raises: TooLargeError for what lies deep in a compressed member.
+    """
+    length = member.size - start if count is None else min(count, member.size)
+    if member.deflated and start + length > LARGEST_INFLATED:
+        raise TooLargeError(
+            f"Member {quoted(member.name)} of {describe_source(path)} is compressed and unpacks to "
+            f"{write_bytes(member.size)}; {write_bytes(LARGEST_INFLATED)} is the limit. Save it without compression."
+        )
+    return length
 
 
 def _read_into(content: memoryview, path: str, member: Member, start: int, count: int | None) -> None:

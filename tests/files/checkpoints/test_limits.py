@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import resource
 import struct
 import subprocess
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from time import process_time
 
+import numpy as np
 import pytest
 
 from rnn_calc.core.errors import DataError, TooLargeError
+from rnn_calc.files.arrays import read_npz
 from rnn_calc.files.checkpoints.finding import find_layers
+from rnn_calc.files.checkpoints.keras_names import matched
+from rnn_calc.files.checkpoints.opening import open_checkpoint
 from rnn_calc.files.checkpoints.safetensors import LARGEST_HEADER, open_safetensors
 from rnn_calc.files.checkpoints.tensors import Checkpoint, LayerConfig, TensorInfo
 from tests.commandline import RNNCALC, environment
@@ -78,3 +85,33 @@ def test_less_memory_than_the_machine_has_ends_with_a_message(tmp_path: Path) ->
     assert result.returncode == 1
     assert result.stderr.startswith(b"rnncalc: This needs more memory than there is."), result.stderr
     assert result.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("shape", [(2**63, 0), (2**40, 2**40, 0)])
+def test_an_empty_array_that_numpy_cannot_shape_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(tmp_path / "m.npz", "w") as file:
+        file.writestr("W_hh.npy", header.getvalue())
+    with pytest.raises(TooLargeError, match=r"'W_hh' in .* of memory"):
+        read_npz(str(tmp_path / "m.npz"))
+
+
+def test_layers_of_a_configuration_are_looked_up_and_not_searched() -> None:
+    tensors = [f"block{i}/lstm/kernel" for i in range(20_000)]
+    layers = [LayerConfig(f"model{i}/lstm", "lstm") for i in range(20_000)] + [LayerConfig("block7/rnn/lstm", "lstm")]
+    start = process_time()
+    assert [layer.prefix for layer in matched(layers, tensors)] == ["block7/lstm"]
+    # Each among all would be 400 million looks.
+    assert process_time() - start < 5
+
+
+def test_a_layer_that_a_configuration_names_twice_counts_once() -> None:
+    layers = [LayerConfig("q", "lstm", d_h=1), LayerConfig("q", "lstm", d_h=2)] * 1000
+    assert [(layer.prefix, layer.d_h) for layer in matched(layers, ["q/kernel"])] == [("q", 1)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="there is no file that fails to be read")
+def test_a_file_that_fails_to_be_read_is_named() -> None:
+    with pytest.raises(DataError, match=r"^'/proc/self/mem' cannot be read: input/output error\.$"):
+        open_checkpoint("/proc/self/mem")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rnn_calc.core.errors import DataError, TooLargeError
+from rnn_calc.files.checkpoints import zip_members
 from rnn_calc.files.checkpoints.zip_members import LARGEST_DIRECTORY, list_members, read_member, read_whole
 from tests.files.checkpoints.archives import directory_entry, patched, zip_of
 
@@ -145,3 +146,17 @@ def test_an_empty_archive_has_no_members(tmp_path: Path) -> None:
 def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DataError, match="is no readable zip archive"):
         list_members(written(tmp_path / "m.zip", content))
+
+
+def test_what_lies_deep_in_a_compressed_member_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zip_members, "LARGEST_INFLATED", 2_000_000)
+    for method, refused in ((zipfile.ZIP_DEFLATED, True), (zipfile.ZIP_STORED, False)):
+        path = written(tmp_path / "m.zip", zip_of(CONTENT, method))
+        zeros = list_members(path)["zeros"]
+        assert read_member(path, zeros, 1_000_000, 1_000_000).tobytes() == bytes(1_000_000)
+        for start, count in ((0, None), (2_000_000, 1), (1_500_000, 1_000_000)):
+            if refused:
+                with pytest.raises(TooLargeError, match=r"'zeros' of .* unpacks to 2.9 MiB; 1.9 MiB is the limit"):
+                    read_member(path, zeros, start, count)
+            else:
+                assert not read_member(path, zeros, start, count).any()
