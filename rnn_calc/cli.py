@@ -91,8 +91,10 @@ def root(
     """The calculator for recurrent networks: shapes, counts, traces, and how gradients decay.
 
     \b
-    rnncalc shapes                       every tensor of a 4/3/2 network
+    rnncalc shapes --cell lstm --layers 2 --bidirectional --convention pytorch --steps 20 --batch 32
+    rnncalc params --budget 1M --cell gru
     rnncalc trace --example cat-sat-here --explain
+    rnncalc inspect model.pt --spectra
     rnncalc gradient-decay --d-h 32 --spectral-radius 0.5,1,1.5
     """
     if ctx.invoked_subcommand is None:

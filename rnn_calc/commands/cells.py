@@ -21,7 +21,7 @@ def command(
     ] = None,
     convention: Annotated[str | None, convention_option()] = None,
 ) -> None:
-    """List the cells: equations, states, parameters of each gate, source.
+    """List the cells: equations, states, parameters, source.
 
     \b
     rnncalc cells

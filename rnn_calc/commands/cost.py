@@ -51,7 +51,7 @@ def command(
         typer.Option("--optimizer", help="Whose state is kept: sgd, momentum or adam. [all three]", metavar="NAMES"),
     ] = None,
 ) -> None:
-    """Multiply-adds, FLOPs and memory of training: forward, backward, by layer and gate.
+    """Multiply-adds, FLOPs and memory of training.
 
     \b
     rnncalc cost --cell lstm --d-in 64 --d-h 128 --steps 100 --batch 32

@@ -29,7 +29,7 @@ def command(
     ] = None,
     dtype: Annotated[str, typer.Option("--dtype", help="float64 or float32.", metavar="NAME")] = "float64",
 ) -> None:
-    """Write a network's weights under a convention: a Keras GRU in PyTorch's names and order.
+    """Write weights as another framework stores them.
 
     --output ends in .safetensors, .npz or .toml (a model file); --format is that of the list of arrays on stdout.
 

@@ -45,7 +45,7 @@ def command(
         ),
     ] = False,
 ) -> None:
-    """Find the recurrent layers of a checkpoint and say what they are.
+    """Find the recurrent layers of a checkpoint.
 
     Cell, sizes, names and shapes are read from headers alone, without a framework and without unpickling anything.
 

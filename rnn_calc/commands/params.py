@@ -65,7 +65,7 @@ def command(
     ] = None,
     limit: Annotated[int | None, size_option("--limit", text="How many of them are shown. [20]")] = None,
 ) -> None:
-    """Count the parameters: formulas, numbers, totals; or find sizes that make a total.
+    """Count the parameters, or find sizes that make a total.
 
     \b
     rnncalc params --d-in 50 --d-h 128 --d-out 0

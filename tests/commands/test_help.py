@@ -55,3 +55,7 @@ def test_the_version_is_the_package_s() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_runs_without_any_argument(command: str) -> None:
     assert calc(command).status == 0
+
+
+def test_the_list_of_commands_is_not_cut_short() -> None:
+    assert "..." not in calc("--help").out.split("Commands:")[1]
