@@ -91,7 +91,7 @@ def root(
     """The calculator for recurrent networks: shapes, counts, traces, and how gradients decay.
 
     \b
-    rnncalc shapes --cell lstm --layers 2 --bidirectional --convention pytorch --steps 20 --batch 32
+    rnncalc shapes --cell lstm --layers 2 --bidirectional --convention pytorch
     rnncalc params --budget 1M --cell gru
     rnncalc trace --example cat-sat-here --explain
     rnncalc inspect model.pt --spectra
