@@ -180,6 +180,8 @@ def write_file(name: str, write: Callable[[Path], None]) -> None:
         # A link stays a link: what it points to is written.
         target = path.resolve()
         partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
+        # Made anew, so that nobody's link of that name is followed.
+        partial.touch(exist_ok=False)
         try:
             write(partial)
             if kind is not None:

@@ -131,3 +131,12 @@ def test_an_explicit_format_wins_over_the_suffix(tmp_path: Path) -> None:
 def test_run_gives_the_exit_status_and_never_raises(capsys: pytest.CaptureFixture[str]) -> None:
     assert [run(["shapes"]), run(["shapes", "--d-in", "0"]), run(["trace", "--sequence", "x"])] == [0, 2, 1]
     assert capsys.readouterr().err.count("rnncalc: ") == 2
+
+
+def test_a_link_laid_where_the_unfinished_file_will_be_is_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    (tmp_path / f".t.json.{os.getpid()}.partial").symlink_to(precious)
+    result = calc("shapes", "--output", str(tmp_path / "t.json"))
+    assert (result.status, precious.read_text()) == (1, "kept")
+    assert "cannot be written" in result.err
