@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from rnn_calc.core.errors import SizeError
+from rnn_calc.core.errors import DataError, SizeError
 from rnn_calc.core.notation import Notation, write_axes, write_shape
 from rnn_calc.files.model import ModelFile
 from rnn_calc.files.numbers import Numbers
 
 if TYPE_CHECKING:
+    from rnn_calc.core.conventions import Convention
+    from rnn_calc.core.network import Network
     from rnn_calc.files.sequences import Sequence
 
 DEFAULT_SIZES = {"d_in": 4, "d_h": 3, "d_out": 2}
@@ -127,3 +130,16 @@ def _weight_claims(name: str, model: ModelFile, notation: Notation) -> Iterator[
                 )
             if extent.name == name:
                 yield int(size) // extent.multiple, f"{stored.symbol} {write_shape(given.shape)} in {model.name}"
+
+
+def require_known_weights(network: Network, model: ModelFile, reading: Convention) -> None:
+    """Nothing, where the file names no weights but the network's.
+
+    Raises: DataError for a name that is none of them, which would silently be left out.
+    """
+    if model.weights:
+        biases = model.biases if model.biases is not None else reading.biases(network.cell)
+        try:
+            Notation(replace(network, biases=biases), reading).require_known(model.weights)
+        except DataError as error:
+            raise type(error)(f"{model.name}: {error}") from None

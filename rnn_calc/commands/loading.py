@@ -125,8 +125,9 @@ def load_initial_states(options: SequenceOptions, setup: Setup) -> tuple[State, 
         if name not in network.cell.state:
             raise UsageError(f"{flag} is the state {name} of a cell that has one; {network.cell.name} has none.")
         if len(rows) != len(layers):
+            given_rows = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
             raise SizeError(
-                f"{flag} has {len(rows)} rows; there are {len(layers)} layers and directions, each needs one: "
+                f"{flag} has {given_rows}; there are {len(layers)} layers and directions, each needs one: "
                 f'{flag} "0.1,0.2; 0.3,0.4".'
             )
         for layer, state, row in zip(layers, states, rows, strict=True):

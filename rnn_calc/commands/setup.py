@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from rnn_calc.commands.claims import DEFAULT_SIZES, Stated, agreed_sizes
+from rnn_calc.commands.claims import DEFAULT_SIZES, Stated, agreed_sizes, require_known_weights
 from rnn_calc.core.cells import CELLS, RNN, Cell
 from rnn_calc.core.conventions import CONVENTIONS, Convention
 from rnn_calc.core.equations import ACTIVATIONS, MERGES
@@ -112,9 +112,11 @@ def load_model(options: NetworkOptions) -> ModelFile:
 def load_whole(options: NetworkOptions) -> Setup:
     """The network of a command that is about all of it.
 
-    Raises: UsageError where `--layer` names one layer of the stack, which would change nothing.
+    Raises: UsageError where `--layer` names one layer of the stack, DataError where a file has a weight that the
+    network has not: neither would change anything.
     """
     setup = load_setup(options)
+    require_known_weights(setup.network, setup.model, setup.reading)
     if setup.layer is not None:
         advice = "name the module without :N" if is_checkpoint(options.model) else "leave --layer out"
         raise UsageError(

@@ -22,7 +22,7 @@ from rnn_calc.core.equations import (
     Sum,
     Vector,
 )
-from rnn_calc.core.errors import DataError
+from rnn_calc.core.errors import DataError, did_you_mean, quoted
 from rnn_calc.core.frameworks import CellLayout, Joined
 from rnn_calc.core.network import BACKWARD, Extent, Layer, Network
 from rnn_calc.core.sizes import Sizes
@@ -87,6 +87,19 @@ class Notation:
             f"The convention {name} has no name for {parameter.name}, the {parameter.role} of the cell {cell.name}. "
             "A textbook's convention, as xh, has one for everything."
         )
+
+    def require_known(self, symbols: Iterable[str]) -> None:
+        """Nothing, where each symbol is that of a stored array.
+
+        Raises: DataError for one that is not, with the nearest one.
+        """
+        known = [stored.symbol for stored in self.stored]
+        for symbol in symbols:
+            if symbol not in known:
+                raise DataError(
+                    f"{quoted(symbol)} is no parameter of this network under the convention {self.convention.name}, "
+                    f"which has {', '.join(known)}.{did_you_mean(symbol, known)}"
+                )
 
     # Stored arrays
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnn_calc.core.conventions import Convention
 from rnn_calc.core.equations import Parameter
-from rnn_calc.core.errors import DataError, did_you_mean, quoted
+from rnn_calc.core.errors import DataError
 from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation, Stored
 from rnn_calc.core.weights import Array, require_shape
@@ -21,14 +21,10 @@ def read_arrays(network: Network, convention: Convention | str, named: Mapping[s
     Raises: DataError for an unknown symbol (with the nearest one) or a wrong shape (with both shapes).
     """
     notation = Notation(network, convention)
+    notation.require_known(named)
     by_symbol = {stored.symbol: stored for stored in notation.stored}
     arrays = {}
     for symbol, array in named.items():
-        if symbol not in by_symbol:
-            raise DataError(
-                f"{quoted(symbol)} is no parameter of this network under the convention {notation.convention.name}, "
-                f"which has {', '.join(by_symbol)}.{did_you_mean(symbol, by_symbol)}"
-            )
         for parameter, part in _parts(notation, by_symbol[symbol], array):
             arrays[parameter.name] = part
     return arrays

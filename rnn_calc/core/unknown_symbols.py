@@ -21,6 +21,8 @@ _LISTED = 24
 def explain_unknown(report: ShapeReport, symbol: str) -> str:
     """A message that says where `symbol` is found: in another layer, convention or cell; else the nearest."""
     notation = report.notation
+    if not report.sequence and symbol in notation.convention.sequences.values():
+        return f"{quoted(symbol)} is of whole sequences, which need --steps or --batch, as in --steps 20 --batch 32."
     for found in (_other_layer(report, symbol), _other_structure(notation, symbol)):
         if found:
             return found
@@ -146,9 +148,9 @@ def _translated(own: Notation, other: Notation, symbol: str) -> str:
 def _other_cell(notation: Notation, symbol: str) -> str:
     """A parameter of other cells."""
     network, convention = notation.network, notation.convention
-    has = [
-        cell.name for cell in CELLS.values() if symbol in _symbols_of(replace(network, cell=cell, d_p=0), convention)
-    ]
+    # Without a projection a tied readout would not fit.
+    plain = replace(network, d_p=0, tied=False)
+    has = [cell.name for cell in CELLS.values() if symbol in _symbols_of(replace(plain, cell=cell), convention)]
     if not has:
         return ""
     belongs = f"to {' and '.join(has)}" if len(has) < 3 else f"to {', '.join(has)}"

@@ -126,3 +126,26 @@ def test_every_sign_that_the_program_writes_has_an_ascii_spelling() -> None:
     signs = {sign for text in strings_of_the_program() for sign in text if not sign.isascii() and sign.isprintable()}
     assert {"∏", "ᵀ", "∂"} <= signs
     assert [sign for sign in sorted(signs) if to_ascii(sign).startswith("\\")] == []
+
+
+@pytest.mark.parametrize("command", ["shapes", "params", "cost", "trace"])
+def test_a_weight_that_no_network_has_is_never_left_out(command: str, tmp_path: Path) -> None:
+    path = tmp_path / "typo.toml"
+    path.write_text("d_in = 2\nd_h = 2\n[weights]\nW_hx = [[1.0, 2.0], [3.0, 4.0]]\n", "utf-8")
+    said = refused(command, "--model", str(path), status=1)
+    assert "'W_hx' is no parameter of this network under the convention xh" in said
+    assert "Did you mean W_xh?" in said
+
+
+def test_who_asks_for_the_last_state_is_told_how_to_see_it() -> None:
+    wrong = ("--cell", "lstm", "-c", "pytorch", "--got", "h_n=2,5,3")
+    said = refused("shapes", *wrong, status=2)
+    assert said == "'h_n' is of whole sequences, which need --steps or --batch, as in --steps 20 --batch 32."
+    advised = said.partition(" as in ")[2].rstrip(".").split()
+    assert "h_n (2, 5, 3) does not fit (1, 32, 3)" in calc("shapes", *wrong, *advised).err
+
+
+def test_a_symbol_of_another_cell_is_explained_beside_a_tied_projection() -> None:
+    tied = ("--cell", "lstm", "--proj", "2", "--vocab", "10", "--tied", "-i", "2", "-H", "3")
+    assert calc("shapes", *tied).status == 0
+    assert "it belongs to gru" in refused("shapes", *tied, "--got", "b_hn=3", status=2)
