@@ -94,7 +94,7 @@ def root(
     rnncalc shapes --cell lstm --layers 2 --bidirectional --convention pytorch
     rnncalc params --budget 1M --cell gru
     rnncalc trace --example cat-sat-here --explain
-    rnncalc inspect model.pt --spectra
+    rnncalc compare --cells rnn,gru,lstm
     rnncalc gradient-decay --d-h 32 --spectral-radius 0.5,1,1.5
     """
     if ctx.invoked_subcommand is None:

@@ -77,19 +77,22 @@ def _arrays(entry: Entry, stored: tuple[Stored, ...]) -> str:
 
 
 def _differences(entries: tuple[Entry, ...]) -> Iterator[str]:
-    first = entries[0]
+    """What each has more or less than the first; those of which the same is to be said together."""
+    labels: dict[str, list[str]] = {}
     for entry in entries[1:]:
-        if entry.network.sizes != first.network.sizes:
-            changed = [
-                f"{entry.by_kind[kind] - first.by_kind[kind]:+,} {kind}"
-                for kind in _kinds(entries)
-                if entry.by_kind[kind] != first.by_kind[kind]
-            ]
-            yield f"{entry.label}: {', '.join(changed) or 'nothing: the counts are equal'} (the sizes differ)"
-            continue
-        terms = [f"{_signed(form.write(str))} of {kind}" for kind, form in entry.differences]
-        rules = f": {entry.rule} against {first.rule}" if entry.rule != first.rule else ""
-        yield f"{entry.label}: {', '.join(terms)}{rules}" if terms else f"{entry.label}: nothing, the counts are equal"
+        labels.setdefault(_difference(entry, entries[0], _kinds(entries)), []).append(entry.label)
+    for difference, names in labels.items():
+        yield f"{', '.join(names)}: {difference}"
+
+
+def _difference(entry: Entry, first: Entry, kinds: list[str]) -> str:
+    if entry.network.sizes != first.network.sizes:
+        more = {kind: entry.by_kind[kind] - first.by_kind[kind] for kind in kinds}
+        changed = ", ".join(f"{count:+,} {kind}" for kind, count in more.items() if count)
+        return f"{changed or 'nothing: the counts are equal'} (the sizes differ)"
+    terms = ", ".join(f"{_signed(form.write(str))} of {kind}" for kind, form in entry.differences)
+    rules = f": {entry.rule} against {first.rule}" if entry.rule != first.rule else ""
+    return f"{terms}{rules}" if terms else "nothing, the counts are equal"
 
 
 def _signed(form: str) -> str:

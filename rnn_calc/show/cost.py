@@ -8,7 +8,7 @@ from functools import partial
 from rnn_calc.core.cost import COUNTABLE, CostReport, CostRow, add_up, write_factored
 from rnn_calc.show.document import Block, Column, Document, Table, Text, Value
 from rnn_calc.show.format import plural, short
-from rnn_calc.show.memory_cost import Memory, memory_blocks, memory_json
+from rnn_calc.show.memory_cost import Memory, memory_blocks, memory_json, write_bytes
 from rnn_calc.show.output import View, json_object
 
 _PASSES = {
@@ -35,7 +35,8 @@ def cost_view(report: CostReport, memory: Memory, heading: Text) -> View:
 
 
 def _document(report: CostReport, memory: Memory, heading: Text) -> Document:
-    blocks: list[Block] = [heading, Text(tuple(_about(report)), "muted"), _passes(report)]
+    blocks: list[Block] = [heading, Text(tuple(_in_short(report, memory)), title="In short")]
+    blocks += [Text(tuple(_about(report)), "muted"), _passes(report)]
     blocks += [Text(tuple(_ratio(report)), "muted")] if "products" in report.counted else []
     blocks.append(_by_part(report))
     if len(report.by_gate) > len(report.by_part):
@@ -43,6 +44,21 @@ def _document(report: CostReport, memory: Memory, heading: Text) -> Document:
     blocks.append(_by_operation(report))
     blocks += [Text(tuple(_parallel(report)), "muted")] if "products" in report.counted else []
     return Document((*blocks, *memory_blocks(memory)))
+
+
+def _in_short(report: CostReport, memory: Memory) -> Iterator[str]:
+    """The few figures that most come for."""
+    total = report.total
+    yield (
+        f"forward: {total.forward.flops:,} FLOPs ({total.forward.multiply_adds:,} multiply-adds); "
+        f"forward and backward: {total.total.flops:,} FLOPs"
+    )
+    sizes = {(dtype, optimizer): count for dtype, optimizer, _, count in memory.totals()}
+    dtype = "float32" if "float32" in memory.dtypes else memory.dtypes[0]
+    optimizer = "adam" if "adam" in memory.optimizers else memory.optimizers[-1]
+    uses = {f"training with {optimizer}": sizes.get((dtype, optimizer)), "weights alone": sizes.get((dtype, ""))}
+    said = "; ".join(f"{use} {write_bytes(count)}" for use, count in uses.items() if count is not None)
+    yield f"memory in {dtype}: {said}"
 
 
 def _about(report: CostReport) -> Iterator[str]:

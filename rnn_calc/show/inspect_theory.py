@@ -106,13 +106,14 @@ def _about_the_forget_gate(summaries: list[BiasSummary]) -> str:
     gates = [summary.gate for summary in summaries]
     lives = [summary.half_life for summary in summaries]
     if len(summaries) == 1 or max(gates) - min(gates) < 0.5 * 10**-2:
-        mean, steps = short(gates[0], 2), _steps(lives[0])
+        mean, steps = short(gates[0], 2), f"about {_steps(min(lives, key=_order))}"
     else:
         mean = f"{short(min(gates), 2)} to {short(max(gates), 2)}"
-        steps = f"{_steps(min(lives, key=_order))} to {_steps(max(lives, key=_order))}"
+        ends = dict.fromkeys((_steps(min(lives, key=_order)), _steps(max(lives, key=_order))))
+        steps = " to ".join(ends) if len(ends) > 1 else f"about {next(iter(ends))}"
     return (
         f"Forget gate at rest: σ(b) = {mean} on average; the cell state would halve in {steps} "
-        f"step{'' if steps == '1' else 's'}. A hint and no more: inputs and state move the gate."
+        f"step{'' if steps == 'about 1' else 's'}. A hint and no more: inputs and state move the gate."
     )
 
 

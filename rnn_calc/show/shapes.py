@@ -51,15 +51,15 @@ def _document(
         blocks.append(Text((f"{report.network.cell.name}: {note}.",), "muted"))
     if diagnoses:
         blocks.append(_diagnosis_table(diagnoses))
+    sequence = list(_sequence_blocks(report)) if report.sequence else []
     if plain:
-        blocks += _part_tables(report, report.parts, "")
+        blocks += [*_part_tables(report, report.parts, ""), *sequence]
     else:
+        blocks += sequence  # what a framework returns is what is asked of a stack first
         for title, parts, remark in _groups(report):
             blocks.append(_equations([e for part in parts for e in part.equations], title))
             blocks += [Text((remark,), "muted")] if remark else []
             blocks += _part_tables(report, parts, title.partition(",")[0])
-    if report.sequence:
-        blocks += _sequence_blocks(report)
     if report.sequence or report.unrolled or report.mode != "many-to-many":
         ends = report.mode == "many-to-one" and report.network.bidirectional
         blocks.append(Text((_MODES[report.mode] + (_BOTH_ENDS if ends else ""),), "muted"))

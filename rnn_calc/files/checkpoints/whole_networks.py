@@ -130,4 +130,4 @@ def _sized_as(
 def unsaid(network: Network) -> Iterator[str]:
     """What names and shapes leave open, and how it is taken."""
     if network.cell.name == "rnn":
-        yield "The weights do not tell tanh from relu; tanh is taken (--activation relu changes it)."
+        yield "The weights do not tell tanh from relu; tanh is taken (trace and gradient-decay have --activation relu)."
