@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from rnn_calc.core.errors import DataError, SizeError
+from rnn_calc.core.errors import DataError, SizeError, UsageError, quoted
 from rnn_calc.core.notation import Notation, write_axes, write_shape
+from rnn_calc.core.sizes import check_size, whole_numbers
 from rnn_calc.files.model import ModelFile
 from rnn_calc.files.numbers import Numbers
 
 if TYPE_CHECKING:
+    from rnn_calc.commands.options import NetworkOptions
     from rnn_calc.core.conventions import Convention
     from rnn_calc.core.network import Network
     from rnn_calc.files.sequences import Sequence
@@ -34,6 +36,37 @@ class Stated(NamedTuple):
 
 # What the sizes are called in a network, and what states them.
 _STATED_AS = {"d_in": "d_in", "d_out": "d_out", "d_p": "proj", "V": "vocab"}
+
+
+_MINIMUM = {"d_in": 1, "d_out": 0, "layers": 1, "proj": 1, "vocab": 1, "biases": 0}
+
+
+def stated_sizes(options: NetworkOptions) -> Stated:
+    """The sizes on the command line, each a legal one."""
+    for name, minimum in _MINIMUM.items():
+        value = getattr(options, name)
+        if value is not None:
+            check_size(f"--{name}".replace("_", "-"), value, minimum=minimum, error=UsageError)
+    if options.dropout is not None and not 0 <= options.dropout < 1:
+        raise UsageError(f"--dropout is a share of units, at least 0 and below 1; it is {options.dropout:g}.")
+    widths = parse_widths(options.d_h)
+    if len(widths) > 1 and options.layers not in (None, len(widths)):
+        raise UsageError(
+            f"--d-h names {len(widths)} widths, but --layers is {options.layers}; give a width for each layer, or one."
+        )
+    return Stated(options.d_in, widths, options.d_out, options.proj, options.vocab)
+
+
+def parse_widths(text: str | None) -> tuple[int, ...]:
+    """`--d-h` as the widths of the layers: 400,1150,400; empty where it is not given."""
+    if text is None:
+        return ()
+    widths = whole_numbers(text)
+    if widths is None:
+        raise UsageError(
+            f"--d-h: {quoted(text)} is no whole number, nor a width for each layer as in --d-h 400,1150,400."
+        )
+    return tuple(check_size("--d-h", width, error=UsageError) for width in widths)
 
 
 def agreed_sizes(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from rnn_calc.commands.claims import parse_widths
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, size_option, takes_groups, text_option
-from rnn_calc.commands.setup import choose, destination_of, load_whole, parse_widths
+from rnn_calc.commands.setup import choose, destination_of, load_whole
 from rnn_calc.core.errors import DataError, UsageError
 from rnn_calc.core.sizes import check_size
 

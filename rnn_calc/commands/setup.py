@@ -6,14 +6,13 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from rnn_calc.commands.claims import DEFAULT_SIZES, Stated, agreed_sizes, require_known_weights
+from rnn_calc.commands.claims import DEFAULT_SIZES, Stated, agreed_sizes, require_known_weights, stated_sizes
 from rnn_calc.core.cells import CELLS, RNN, Cell
 from rnn_calc.core.conventions import CONVENTIONS, Convention
 from rnn_calc.core.equations import ACTIVATIONS, MERGES
 from rnn_calc.core.errors import DataError, UsageError, did_you_mean, listed, quoted
 from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
-from rnn_calc.core.sizes import check_size, whole_numbers
 from rnn_calc.core.structure import Structure, solve_sizes, structure_of
 from rnn_calc.files.model import ModelFile
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from rnn_calc.commands.options import NetworkOptions, OutputOptions
     from rnn_calc.files.sequences import Sequence
     from rnn_calc.show.output import Destination
-
-_MINIMUM = {"d_in": 1, "d_out": 0, "layers": 1, "proj": 1, "vocab": 1, "biases": 0}
 
 
 class Setup(NamedTuple):
@@ -72,9 +69,10 @@ class Setup(NamedTuple):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What was accepted and changes nothing."""
-        if self.options.dropout is None:
+        dropout = self.options.dropout if self.options.dropout is not None else self.model.dropout
+        if dropout is None:
             return ()
-        dropped = f"dropout {self.options.dropout:g}"
+        dropped = f"dropout {dropout:g}"
         return (f"{dropped}: changes no shape, no count and no state here; it acts in training alone",)
 
 
@@ -134,7 +132,7 @@ def load_setup(options: NetworkOptions, *, sequence: Sequence | None = None, mod
     model = model or load_model(options)
     convention = _convention(options, model)
     reading = _reading_convention(model, convention)
-    stated = _stated(options)
+    stated = stated_sizes(options)
     structure, prototype = _structure(options, model, stated, reading)
     sizes = agreed_sizes(stated, model, prototype, sequence)
     widths = tuple(size for name, size in sizes.items() if name.startswith("d_h"))
@@ -182,41 +180,13 @@ def _notation(network: Callable[[], Network], convention: Convention, options: N
         raise (UsageError(str(error)) if asked else error) from None
 
 
-def _stated(options: NetworkOptions) -> Stated:
-    """The sizes on the command line, each a legal one."""
-    for name, minimum in _MINIMUM.items():
-        value = getattr(options, name)
-        if value is not None:
-            check_size(f"--{name}".replace("_", "-"), value, minimum=minimum, error=UsageError)
-    if options.dropout is not None and not 0 <= options.dropout < 1:
-        raise UsageError(f"--dropout is a share of units, at least 0 and below 1; it is {options.dropout:g}.")
-    widths = parse_widths(options.d_h)
-    if len(widths) > 1 and options.layers not in (None, len(widths)):
-        raise UsageError(
-            f"--d-h names {len(widths)} widths, but --layers is {options.layers}; give a width for each layer, or one."
-        )
-    return Stated(options.d_in, widths, options.d_out, options.proj, options.vocab)
-
-
 def known_input(options: NetworkOptions, model: ModelFile) -> tuple[int | None, int]:
     """d_in and the size of the vocabulary (0: none), as far as options and file fix them before a sequence is read."""
-    stated = _stated(options)
+    stated = stated_sizes(options)
     reading = _reading_convention(model, _convention(options, model))
     _, prototype = _structure(options, model, stated, reading)
     sizes = agreed_sizes(stated, model, prototype, None)
     return sizes["d_in"], sizes.get("V") or 0
-
-
-def parse_widths(text: str | None) -> tuple[int, ...]:
-    """`--d-h` as the widths of the layers: 400,1150,400; empty where it is not given."""
-    if text is None:
-        return ()
-    widths = whole_numbers(text)
-    if widths is None:
-        raise UsageError(
-            f"--d-h: {quoted(text)} is no whole number, nor a width for each layer as in --d-h 400,1150,400."
-        )
-    return tuple(check_size("--d-h", width, error=UsageError) for width in widths)
 
 
 def _structure(
@@ -280,6 +250,12 @@ def _shown_biases(options: NetworkOptions, model: ModelFile, convention: Convent
         if value is not None:
             if value > 2:
                 raise UsageError(f"--biases is 0, 1 or 2; it is {value}.")
+            own = convention.biases(cell)
+            if convention.is_framework and value not in (0, own) and options.biases is not None:
+                raise UsageError(
+                    f"{convention.name} keeps {own} bias{'es' if own > 1 else ''} a gate of this cell, or none: "
+                    f"--biases {own} or --biases 0."
+                )
             return value
     return convention.biases(cell)
 
@@ -292,11 +268,11 @@ def chosen(
     name: str, options: object, model: ModelFile, choices: Mapping[str, object] | tuple[str, ...], default: str
 ) -> str:
     """The name that the command line gives, else the file, else the default; the error says which of them is wrong."""
-    given = getattr(options, name)
+    given, own = getattr(options, name), getattr(model, name)
+    what = "kind of inputs" if name == "inputs" else name
     if given is not None:
-        return choose(given, choices, name)
-    own = getattr(model, name)
-    return choose(own, choices, name, model.name) if own is not None else default
+        return choose(given, choices, what)
+    return choose(own, choices, what, model.name) if own is not None else default
 
 
 def _reading_convention(model: ModelFile, shown: Convention) -> Convention:

@@ -43,6 +43,7 @@ class ModelFile(NamedTuple):
     tied: bool | None = None
     readout_bias: bool | None = None
     biases: int | None = None
+    dropout: float | None = None
     steps: int | None = None
     batch: int | None = None
     batch_first: bool | None = None

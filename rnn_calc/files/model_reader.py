@@ -107,8 +107,11 @@ def _entry(name: str, value: object, *, allow_nonfinite: bool) -> object:
         return found
     if name in _FLAGS:
         return _of_type(name, value, bool, "true or false")
-    if name == "gain":
-        return numbers(_of_type(name, value, (int, float), "a number"), name).flat[0]
+    if name in ("gain", "dropout"):
+        number = numbers(_of_type(name, value, (int, float), "a number"), name).flat[0]
+        if name == "dropout" and not 0 <= number < 1:
+            raise DataError(f"dropout is a share of units, at least 0 and below 1; it is {number:g}.")
+        return number
     table = _of_type(name, value, dict, "a table")
     if name == "expected":
         _check_names(table, EXPECTED, "expected value")

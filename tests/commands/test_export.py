@@ -9,13 +9,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-import torch
 from safetensors.torch import load_file
 
 from rnn_calc.core.cells import CELLS
 from rnn_calc.core.conventions import CONVENTIONS
 from tests.commandline import calc, refused
 from tests.references import Array, sigmoid
+from tests.torch_or_skip import torch
 
 
 def exported(*args: str) -> Any:

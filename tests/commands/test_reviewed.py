@@ -149,3 +149,16 @@ def test_a_symbol_of_another_cell_is_explained_beside_a_tied_projection() -> Non
     tied = ("--cell", "lstm", "--proj", "2", "--vocab", "10", "--tied", "-i", "2", "-H", "3")
     assert calc("shapes", *tied).status == 0
     assert "it belongs to gru" in refused("shapes", *tied, "--got", "b_hn=3", status=2)
+
+
+def test_a_framework_s_number_of_biases_is_its_own_or_none() -> None:
+    assert "--biases 2 or --biases 0" in refused("params", "--cell", "lstm", "-c", "pytorch", "--biases", "1", status=2)
+    assert calc("params", "--cell", "lstm", "-c", "pytorch", "--biases", "0").status == 0
+
+
+def test_dropout_in_a_model_file_is_accepted_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "m.toml"
+    path.write_text("dropout = 0.5\n")
+    assert "dropout 0.5: changes no shape" in calc("params", "--model", str(path)).out
+    path.write_text("dropout = 1.5\n")
+    assert "at least 0 and below 1" in refused("params", "--model", str(path))

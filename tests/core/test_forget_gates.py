@@ -5,7 +5,6 @@ from __future__ import annotations
 import mpmath
 import numpy as np
 import pytest
-import torch
 
 from rnn_calc.core.cells import CELLS
 from rnn_calc.core.conventions import CONVENTIONS
@@ -14,6 +13,7 @@ from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.storage import write_arrays
 from tests.core.drawing import random_arrays
+from tests.torch_or_skip import torch
 
 
 def test_torch_s_two_biases_are_added_layer_by_layer() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from rnn_calc.core.cells import CELLS
 from rnn_calc.core.inspection import bound_per_step, measure_matrices, measured_parameters
@@ -12,6 +11,7 @@ from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.storage import write_arrays
 from tests.core.drawing import random_arrays
+from tests.torch_or_skip import torch
 
 GATES = {"rnn": "h", "lstm": "ifgo", "gru": "rzn"}
 TORCH = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}

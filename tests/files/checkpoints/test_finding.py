@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from time import monotonic
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +18,7 @@ from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
 from rnn_calc.files.checkpoints.finding import FoundLayer, find_layers
 from rnn_calc.files.checkpoints.tensors import Checkpoint, LayerConfig, TensorInfo
+from tests.torch_or_skip import torch
 
 Shape = tuple[int, ...]
 
@@ -34,7 +35,7 @@ def checkpoint(
     return Checkpoint("m.x", "safetensors", tensors, read, layers, metadata or {})
 
 
-def of_module(module: torch.nn.Module) -> tuple[FoundLayer, ...]:
+def of_module(module: Any) -> tuple[FoundLayer, ...]:
     return find_layers(checkpoint({name: tuple(value.shape) for name, value in module.state_dict().items()}))
 
 

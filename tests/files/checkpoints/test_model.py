@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from rnn_calc.core.cells import CELLS
 from rnn_calc.core.errors import DataError, NonFiniteError
@@ -14,6 +13,7 @@ from rnn_calc.core.network import Network
 from rnn_calc.files.checkpoints.finding import FoundLayer
 from rnn_calc.files.checkpoints.model import choose_layer, read_checkpoint
 from rnn_calc.files.model import LazyArray
+from tests.torch_or_skip import torch
 
 
 def found(*names: str, layers: int = 1) -> tuple[FoundLayer, ...]:
