@@ -22,3 +22,8 @@ except ImportError:
     pass
 else:
     torch = installed
+
+
+def safetensors_torch() -> Any:
+    """The reference implementation of safetensors for torch; the test is skipped where one of them is absent."""
+    return pytest.importorskip("safetensors.torch")

@@ -9,13 +9,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from safetensors.torch import load_file
 
 from rnn_calc.core.cells import CELLS
 from rnn_calc.core.conventions import CONVENTIONS
 from tests.commandline import calc, refused
 from tests.references import Array, sigmoid
-from tests.torch_or_skip import torch
+from tests.torch_or_skip import safetensors_torch, torch
 
 
 def exported(*args: str) -> Any:
@@ -50,7 +49,7 @@ def test_a_drawn_network_loads_into_torch_and_gives_the_same_states(
     path = tmp_path / "m.safetensors"
     exported(*drawn, "-O", str(path))
     module = TORCH[cell](4, 3, layers, bidirectional=both, dtype=torch.float64)
-    module.load_state_dict(load_file(path), strict=True)
+    module.load_state_dict(safetensors_torch().load_file(path), strict=True)
     output, _ = module(torch.from_numpy(X)[:, None])
     assert states(*drawn, "-x", rows(X)) == pytest.approx(output[:, 0].detach().numpy(), rel=1e-12, abs=1e-14)
     assert states("--model", str(path), "-x", rows(X)) == pytest.approx(output[:, 0].detach().numpy(), rel=1e-12)
@@ -60,7 +59,7 @@ def test_a_projected_lstm_loads_into_torch(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     exported("--cell", "lstm", "-H", "5", "--proj", "2", "-o", "0", "-c", "pytorch", "-O", str(path))
     module = torch.nn.LSTM(4, 5, proj_size=2, dtype=torch.float64)
-    module.load_state_dict(load_file(path), strict=True)
+    module.load_state_dict(safetensors_torch().load_file(path), strict=True)
     output, _ = module(torch.from_numpy(X)[:, None])
     assert states("--model", str(path), "-x", rows(X)) == pytest.approx(output[:, 0].detach().numpy(), rel=1e-12)
 
@@ -68,7 +67,7 @@ def test_a_projected_lstm_loads_into_torch(tmp_path: Path) -> None:
 def test_the_readout_is_torch_s_linear(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     exported("-o", "2", "-c", "pytorch", "-O", str(path))
-    state = load_file(path)
+    state = safetensors_torch().load_file(path)
     linear = torch.nn.Linear(3, 2, dtype=torch.float64)
     linear.load_state_dict({name.removeprefix("linear."): value for name, value in state.items() if "linear" in name})
 
@@ -115,7 +114,7 @@ def test_a_keras_gru_goes_to_torch(tmp_path: Path) -> None:
         "bias_hh_l0": ["bias"],
     }
     module = torch.nn.GRU(4, 3, dtype=torch.float64)
-    module.load_state_dict(load_file(tmp_path / "p.safetensors"), strict=True)
+    module.load_state_dict(safetensors_torch().load_file(tmp_path / "p.safetensors"), strict=True)
     output, _ = module(torch.from_numpy(X)[:, None])
     assert output[:, 0].detach().numpy() == pytest.approx(expected, rel=1e-12, abs=1e-14)
     assert states("--model", str(tmp_path / "k.h5"), "-x", rows(X)) == pytest.approx(expected, rel=1e-12, abs=1e-14)
@@ -150,7 +149,7 @@ def test_two_biases_are_added_where_there_is_room_for_one(tmp_path: Path) -> Non
     told = exported("--model", str(tmp_path / "m.pt"), "-c", "keras", "-O", str(tmp_path / "k.safetensors"))
     assert any("added into one" in note for note in told["notes"])
     assert ["bias_ih_l0", "bias_hh_l0"] in [row["made_of"] for row in told["arrays"]]
-    bias = load_file(tmp_path / "k.safetensors")["lstm.bias"]
+    bias = safetensors_torch().load_file(tmp_path / "k.safetensors")["lstm.bias"]
     assert torch.equal(bias, module.state_dict()["bias_ih_l0"] + module.state_dict()["bias_hh_l0"])
     output, _ = module(torch.from_numpy(X)[:, None])
     found = states("--model", str(tmp_path / "k.safetensors"), "-x", rows(X))
@@ -164,7 +163,7 @@ def test_a_second_bias_is_zero_where_the_file_has_one(tmp_path: Path) -> None:
     assert "say whose: --from xh" in refused("export", *args)
     told = exported(*args, "--from", "xh")
     assert any("The second bias a gate is 0" in note for note in told["notes"])
-    state = load_file(tmp_path / "p.safetensors")
+    state = safetensors_torch().load_file(tmp_path / "p.safetensors")
     assert {name: value.tolist() for name, value in state.items()} == {
         "weight_ih_l0": [[1.0, 2.0]],
         "weight_hh_l0": [[3.0]],

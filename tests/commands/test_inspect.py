@@ -14,10 +14,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
-from safetensors.torch import save_file
 
 from tests.commandline import RNNCALC, calc, environment, process, refused
-from tests.torch_or_skip import torch
+from tests.torch_or_skip import safetensors_torch, torch
 
 
 def inspected(*args: str) -> Any:
@@ -122,7 +121,7 @@ def write_folder(state: dict[str, Any], folder: Path) -> Path:
 
 
 def write_safetensors(state: dict[str, Any], folder: Path) -> Path:
-    save_file(state, folder / "m.safetensors")
+    safetensors_torch().save_file(state, folder / "m.safetensors")
     return folder / "m.safetensors"
 
 
@@ -149,7 +148,7 @@ def test_narrow_types_are_read_too(
 ) -> None:
     path = str(tmp_path / f"n{suffix}")
     state = {name: value.to(getattr(torch, dtype)) for name, value in model.state_dict().items()}
-    torch.save(state, path) if suffix == ".pt" else save_file(state, path)
+    torch.save(state, path) if suffix == ".pt" else safetensors_torch().save_file(state, path)
     told, wide = (next(la for la in inspected(p)["layers"] if la["name"] == "encoder") for p in (path, saved))
     assert told["dtype"] == dtype
     b = sum(state[f"encoder.bias_{kind}_l0"].double()[5:10] for kind in ("ih", "hh"))
@@ -259,7 +258,7 @@ def test_what_is_no_finite_number_is_said_and_the_rest_is_shown(tmp_path: Path) 
 
 def test_types_without_values_are_listed(tmp_path: Path) -> None:
     state = {name: value.to(torch.float8_e4m3fn) for name, value in torch.nn.LSTM(3, 4).state_dict().items()}
-    save_file(state, tmp_path / "m.safetensors")
+    safetensors_torch().save_file(state, tmp_path / "m.safetensors")
     (layer,) = inspected(str(tmp_path / "m.safetensors"), "--spectra")["layers"]
     assert (layer["dtype"], layer["forget_bias"], layer["matrices"]) == ("float8_e4m3fn", None, None)
     assert any("listed and not read" in note for note in layer["notes"])
@@ -320,7 +319,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("large")
     state = {"lstm." + name: value for name, value in torch.nn.LSTM(1024, 2048).state_dict().items()}
     torch.save(state, folder / "m.pt")
-    save_file(state, folder / "m.safetensors")
+    safetensors_torch().save_file(state, folder / "m.safetensors")
     return folder
 
 
