@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rnn_calc.core.errors import DataError, TooLargeError, printable, quoted
 from rnn_calc.core.memory import write_bytes
@@ -69,9 +69,8 @@ def open_torch(path: str) -> Checkpoint:
     for name, layout in found.tensors.items():
         _require_within(layout, members.get(_storage_name(root, layout)), label(name, path))
     tensors = {name: TensorInfo(layout.size, layout.dtype) for name, layout in found.tensors.items()}
-    read = partial(_read, path, members, root, order, tensors, found.tensors)
-    flat = partial(_read_flat, path, members, root, order, tensors, found.tensors)
-    return Checkpoint(path, "torch", tensors, read, metadata=_metadata(found), flat=flat)
+    archive = _Archive(path, members, root, order, tensors, found.tensors)
+    return Checkpoint(path, "torch", tensors, archive.read, metadata=_metadata(found), flat=archive.flat)
 
 
 def _require_zip(path: str) -> None:
@@ -146,46 +145,43 @@ def _require_within(layout: Layout, member: Member | None, what: str) -> None:
         raise DataError(f"{what} reaches to byte {needed:,} of a storage of {layout.storage.nbytes:,}.")
 
 
-def _read(
-    path: str,
-    members: Mapping[str, Member],
-    root: str,
-    order: ByteOrder,
-    tensors: Mapping[str, TensorInfo],
-    layouts: Mapping[str, Layout],
-    name: str,
-) -> Array:
-    import numpy as np
+class _Archive(NamedTuple):
+    """An archive whose pickle has been read: where the values of each tensor lie."""
 
-    info, what = find_tensor(tensors, name, path), label(name, path)
-    layout, item = layouts[name], ITEM_SIZES[info.dtype]
-    # A transposed or strided tensor is picked from all that lies between its first entry and its last.
-    span = _span(layout)
-    require_room(info.shape, span * item, what)
-    content = read_member(path, members[_storage_name(root, layout)], layout.offset * item if span else 0, span * item)
-    units = as_units(content, info.dtype, order)
-    if prod(info.shape):
-        units = np.lib.stride_tricks.as_strided(units, info.shape, [stride * item for stride in layout.stride])
-    values = to_float64(units.reshape(info.shape), info.dtype)
-    return np.negative(values, out=values) if layout.negated else values
+    path: str
+    members: Mapping[str, Member]
+    root: str
+    order: ByteOrder
+    tensors: Mapping[str, TensorInfo]
+    layouts: Mapping[str, Layout]
 
+    def read(self, name: str) -> Array:
+        """The values of a tensor, whatever its strides."""
+        import numpy as np
 
-def _read_flat(
-    path: str,
-    members: Mapping[str, Member],
-    root: str,
-    order: ByteOrder,
-    tensors: Mapping[str, TensorInfo],
-    layouts: Mapping[str, Layout],
-    name: str,
-) -> tuple[float, ...] | None:
-    """A vector that lies in the file in one piece, as it is."""
-    info, layout = find_tensor(tensors, name, path), layouts[name]
-    if not is_flat(info) or tuple(layout.stride) != (1,) or layout.negated or not info.shape[0]:
-        return None
-    item, member = ITEM_SIZES[info.dtype], members[_storage_name(root, layout)]
-    content = read_small_member(path, member, layout.offset * item, info.shape[0] * item)
-    return as_floats(content, info.dtype, order)
+        info, what = find_tensor(self.tensors, name, self.path), label(name, self.path)
+        layout, item = self.layouts[name], ITEM_SIZES[info.dtype]
+        # A transposed or strided tensor is picked from all that lies between its first entry and its last.
+        span = _span(layout)
+        require_room(info.shape, span * item, what)
+        content = read_member(self.path, self._member(layout), layout.offset * item if span else 0, span * item)
+        units = as_units(content, info.dtype, self.order)
+        if prod(info.shape):
+            units = np.lib.stride_tricks.as_strided(units, info.shape, [stride * item for stride in layout.stride])
+        values = to_float64(units.reshape(info.shape), info.dtype)
+        return np.negative(values, out=values) if layout.negated else values
+
+    def flat(self, name: str) -> tuple[float, ...] | None:
+        """A vector that lies in the file in one piece, as it is."""
+        info, layout = find_tensor(self.tensors, name, self.path), self.layouts[name]
+        if not is_flat(info) or tuple(layout.stride) != (1,) or layout.negated or not info.shape[0]:
+            return None
+        item = ITEM_SIZES[info.dtype]
+        content = read_small_member(self.path, self._member(layout), layout.offset * item, info.shape[0] * item)
+        return as_floats(content, info.dtype, self.order)
+
+    def _member(self, layout: Layout) -> Member:
+        return self.members[_storage_name(self.root, layout)]
 
 
 def _metadata(found: Found) -> dict[str, str]:
