@@ -22,44 +22,6 @@ FORBIDDEN = {
     "commands": ("rnn_calc.cli",),
 }
 
-# These answer before NumPy would have been imported.
-WITHOUT_NUMPY = (
-    "errors",
-    "sizes",
-    "records",
-    "equations",
-    "cells",
-    "frameworks",
-    "conventions",
-    "layers",
-    "network",
-    "notation",
-    "structure",
-    "forget_gates",
-    "tensors",
-    "packing",
-    "roles",
-    "sequences",
-    "unrolling",
-    "shapes",
-    "closed_form",
-    "counts",
-    "budget",
-    "divisors",
-    "diophantine",
-    "search",
-    "catalog",
-    "operations",
-    "run",
-    "cost",
-    "memory_cost",
-    "comparison",
-    "unknown_symbols",
-    "diagnosis",
-    "expectations",
-    "memory",
-)
-
 # The order in which the core is built up: a module imports only from those before it.
 CORE_ORDER = (
     "errors",
@@ -117,6 +79,9 @@ CORE_ORDER = (
     "block_norms",
     "decay",
 )
+
+# These answer before NumPy would have been imported: all that comes before the first arrays.
+WITHOUT_NUMPY = CORE_ORDER[: CORE_ORDER.index("weights")]
 
 # About 300, as the ways of writing say.
 LONGEST_FILE = 320

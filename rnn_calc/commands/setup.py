@@ -14,7 +14,7 @@ from rnn_calc.core.errors import DataError, UsageError, did_you_mean, listed, qu
 from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.structure import Structure, solve_sizes, structure_of
-from rnn_calc.files.model import ModelFile
+from rnn_calc.files.model import MODEL_SUFFIXES, ModelFile
 
 if TYPE_CHECKING:
     from rnn_calc.commands.options import NetworkOptions, OutputOptions
@@ -89,7 +89,7 @@ def choose(value: str, choices: Mapping[str, object] | tuple[str, ...], what: st
 
 def is_checkpoint(path: str | None) -> bool:
     """Whether `--model` names a file of trained weights, whose layers have names, and no model file."""
-    return path is not None and path != "-" and not path.lower().endswith((".toml", ".json"))
+    return path is not None and path != "-" and not path.lower().endswith(MODEL_SUFFIXES)
 
 
 def load_model(options: NetworkOptions) -> ModelFile:

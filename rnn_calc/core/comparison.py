@@ -66,7 +66,7 @@ KINDS = {
 
 def kind_of(stored: Stored) -> str:
     """The kind, a key of `KINDS`, that an array is of."""
-    return next(kind for kind, roles in KINDS.items() if stored.roles[0] in roles)
+    return next(kind for kind, roles in KINDS.items() if stored.rows[0][0].role in roles)
 
 
 def compare_networks(networks: Iterable[tuple[str, Network, Convention | str]]) -> tuple[Entry, ...]:

@@ -59,6 +59,10 @@ class Layer(Stage):
     mark: str
     state: dict[str, str]
 
+    def symbol(self, state: str = "h") -> str:
+        """How a state of the layer is printed, and under which name a merge finds it: h^(2→)."""
+        return next(equation.symbol for equation in self.equations if equation.name == state)
+
 
 # What marks the two directions of a layer.
 FORWARD, BACKWARD = "→", "←"

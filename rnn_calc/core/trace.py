@@ -23,7 +23,7 @@ from rnn_calc.core.inputs import (
 )
 from rnn_calc.core.layer_trace import LayerTrace, clear_after_ends, run_layer
 from rnn_calc.core.memory import FLOAT64, require_memory
-from rnn_calc.core.network import Layer, Network
+from rnn_calc.core.network import Network
 from rnn_calc.core.weights import Array, Weights
 
 
@@ -205,7 +205,7 @@ def _run(
         below = own[0].h
         if network.merges:
             (joined,) = network.merges[index].equations
-            both = {f"{_symbol_of(part.layer)}": part.h for part in own}
+            both = {f"{part.layer.symbol()}": part.h for part in own}
             below = evaluate(joined.expression, Values(both, {}), weights)
         outputs.append(below)
     y = None
@@ -213,11 +213,6 @@ def _run(
         y = evaluate(network.readout.equations[0].expression, Values({"h": below}, {}), weights)
         clear_after_ends(y, lengths)
     return Trace(network, weights, x, tuple(layers), tuple(outputs), y, inputs.tokens, first)
-
-
-def _symbol_of(layer: Layer) -> str:
-    """Under which name a merge finds a direction's state."""
-    return next(equation.symbol for equation in layer.equations if equation.name == "h")
 
 
 def require_trace_memory(network: Network, steps: int) -> None:

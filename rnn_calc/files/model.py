@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from rnn_calc.files.numbers import Numbers
 
 
+# What a model file's name ends in; any other file of weights is a checkpoint.
+MODEL_SUFFIXES = (".toml", ".json")
+
+
 class LazyArray(NamedTuple):
     """An array in a checkpoint: its shape is known, its values are read when they are needed."""
 

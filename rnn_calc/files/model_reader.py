@@ -9,13 +9,11 @@ from typing import TypeVar
 from rnn_calc.core.conventions import CONVENTIONS
 from rnn_calc.core.errors import DataError, RnnCalcError, did_you_mean, printable, quoted
 from rnn_calc.core.sizes import check_size
-from rnn_calc.files.model import EXPECTED, ModelFile
+from rnn_calc.files.model import EXPECTED, MODEL_SUFFIXES, ModelFile
 from rnn_calc.files.numbers import Numbers, numbers
 from rnn_calc.files.source import decode, describe_source, parse_json, read_bytes
 
 T = TypeVar("T")
-
-SUFFIXES = (".toml", ".json")
 
 _TEXTS = ("title", "source", "note", "cell", "convention", "activation", "merge", "mode", "init", "inputs", "text")
 _SIZES = {
@@ -34,7 +32,7 @@ def read_model(path: str, *, layer: str | None = None, allow_nonfinite: bool = F
     Raises: DataError for anything in it that a model file does not have, naming the entry and the nearest right one.
     """
     suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES and path != "-":
+    if suffix not in MODEL_SUFFIXES and path != "-":
         from rnn_calc.files.checkpoints.model import read_checkpoint
 
         return read_checkpoint(path, layer, allow_nonfinite=allow_nonfinite)

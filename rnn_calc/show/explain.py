@@ -161,7 +161,7 @@ class _Writer:
                 yield f"{self._notation.vector(node, self._step)} = {value}"
         if isinstance(self._stage, Layer):
             for name, axis in self._stage.state.items():
-                before = Vector(name, axis, previous=True, symbol=_symbol_of(self._stage, name))
+                before = Vector(name, axis, previous=True, symbol=self._stage.symbol(name))
                 units = list(self._units(self._stage.sizes[axis]))
                 value = vector(self._values.previous[name][0][units], self._precision)
                 yield f"{self._notation.vector(before, self._step)} = {value}"
@@ -232,10 +232,6 @@ class _Writer:
         return f"({text})" if text.startswith(("-", "−")) else text
 
 
-def _symbol_of(layer: Layer, state: str) -> str:
-    return next(equation.symbol for equation in layer.equations if equation.name == state)
-
-
 def _values_of(trace: Trace, stage: Stage, step: slice) -> Values:
     """What the equations of a part read and give at one step."""
     network = trace.network
@@ -247,5 +243,5 @@ def _values_of(trace: Trace, stage: Stage, step: slice) -> Values:
         return Values({"token": trace.tokens[step][:, None]}, {})  # type: ignore[dict-item]  # whole numbers
     if stage in network.merges:
         own = trace.directions(network.merges.index(stage))
-        return Values({_symbol_of(run.layer, "h"): run.h[step] for run in own}, {})
+        return Values({run.layer.symbol("h"): run.h[step] for run in own}, {})
     return Values({"h": trace.h[step]}, {})

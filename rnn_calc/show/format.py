@@ -93,6 +93,15 @@ def number(value: float, precision: int = 4) -> str:
     return f"{value:.{precision}f}"
 
 
+# A radius, a norm or a bound this close to 1 is 1 for a rule of thumb.
+ABOUT_ONE = 1e-9
+
+
+def apart_from_1(value: float) -> str:
+    """A number that is not 1, with as many digits as it takes to see that."""
+    return next((text for digits in range(4, 16) if float(text := short(value, digits)) != 1), short(value))
+
+
 def short(value: float, precision: int = 4) -> str:
     """A number for a sentence or a worked line: no trailing zeros (0.3, 1, 0.3714)."""
     text = number(value, precision)

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rnn_calc.core.equations import MAX_SLOPE
-from rnn_calc.show.format import short
+from rnn_calc.show.format import ABOUT_ONE, apart_from_1, short
 
 if TYPE_CHECKING:
     from rnn_calc.core.forget_gates import BiasSummary
     from rnn_calc.core.inspection import MeasuredMatrix
     from rnn_calc.show.inspect_data import LayerShown
 
-_ABOUT_ONE = 1e-9
 # Longer lists of matrices are given as a range.
 _MOST_LISTED = 4
 _CANDIDATES = ("g", "n")
@@ -52,16 +51,16 @@ def _bound(layer: LayerShown, matrix: MeasuredMatrix) -> float | None:
 def _about_the_bound(layer: LayerShown, matrix: MeasuredMatrix, bound: float) -> str:
     slope, norm = MAX_SLOPE[layer.notation.network.activation], matrix.spectral_norm
     assert norm is not None
-    said = f"{matrix.symbol}: max|φ′|·σ_max = {short(slope, 2)}·{_apart_from_1(norm)} = {_apart_from_1(bound)}"
-    if abs(bound - 1) < _ABOUT_ONE:
+    said = f"{matrix.symbol}: max|φ′|·σ_max = {short(slope, 2)}·{apart_from_1(norm)} = {apart_from_1(bound)}"
+    if abs(bound - 1) < ABOUT_ONE:
         return f"{matrix.symbol}: max|φ′|·σ_max = 1: no gradient can grow; theory does not say whether it shrinks."
     if bound < 1:
         return (
             f"{said} < 1 is sufficient for vanishing: whatever the inputs, a gradient carried back k steps is at most "
-            f"{_apart_from_1(bound)}^k of itself (Pascanu, Mikolov, Bengio 2013)."
+            f"{apart_from_1(bound)}^k of itself (Pascanu, Mikolov, Bengio 2013)."
         )
     radius = matrix.spectral_radius
-    about = "" if radius is None else f" ρ = {_apart_from_1(radius)} rules the long run of the linear network alone."
+    about = "" if radius is None else f" ρ = {apart_from_1(radius)} rules the long run of the linear network alone."
     return f"{said} > 1 is necessary for exploding, not sufficient: theory leaves it open.{about}"
 
 
@@ -87,10 +86,10 @@ def _about_gates(layer: LayerShown, matrices: tuple[MeasuredMatrix, ...]) -> Ite
 
 
 def _about_the_candidate(paths: list[tuple[MeasuredMatrix, float]], *, projected: bool) -> str:
-    named = [f"{_apart_from_1(bound)} ({matrix.symbol})" for matrix, bound in paths]
+    named = [f"{apart_from_1(bound)} ({matrix.symbol})" for matrix, bound in paths]
     if len(named) > _MOST_LISTED:
         sizes = [bound for _, bound in paths]
-        named = [f"{_apart_from_1(min(sizes))} to {_apart_from_1(max(sizes))} in {len(paths)} layers and directions"]
+        named = [f"{apart_from_1(min(sizes))} to {apart_from_1(max(sizes))} in {len(paths)} layers and directions"]
     what = "the candidate's σ_max times the projection's" if projected else "the candidate's σ_max"
     said = f"A hint and no more: {what} is {', '.join(named)}."
     largest = max(bound for _, bound in paths)
@@ -123,8 +122,3 @@ def _order(life: float | None) -> float:
 
 def _steps(life: float | None) -> str:
     return "∞" if life is None else short(life, 1)
-
-
-def _apart_from_1(value: float) -> str:
-    """A number that is not 1, with as many digits as it takes to see that."""
-    return next((text for digits in range(4, 16) if float(text := short(value, digits)) != 1), short(value))

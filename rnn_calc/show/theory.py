@@ -9,10 +9,7 @@ from rnn_calc.core.decay import Decay, DecayReport
 from rnn_calc.core.direct import DirectPath
 from rnn_calc.core.equations import COMPLEMENT, Apply, Expression, Vector
 from rnn_calc.core.network import Layer
-from rnn_calc.show.format import plural, power_of_ten, short
-
-# A radius this close to 1 is 1 for a rule of thumb.
-_ABOUT_ONE = 1e-9
+from rnn_calc.show.format import ABOUT_ONE, apart_from_1, plural, power_of_ten, short
 
 
 def theory_of(report: DecayReport, matrix: str = "W_hh") -> tuple[str, ...]:
@@ -92,7 +89,7 @@ def _about_the_mean(direct: DirectPath) -> str:
 
 def _unrounded(share: float) -> str:
     """A share; one that is not 1 is not shown as 1."""
-    return short(share) if share == 1 else _apart_from_1(share)
+    return short(share) if share == 1 else apart_from_1(share)
 
 
 def write_share(share: Expression) -> str:
@@ -120,25 +117,20 @@ def write_block(layer: Layer, state: str, steps: tuple[str, str] | None = None) 
 
 def _about_the_bound(single: _Single) -> Iterator[str]:
     report, bound = single.report, single.slope * single.norm
-    product = f"max|φ′|·σ_max = {short(single.slope, 2)}·{_apart_from_1(single.norm)}"
-    if abs(bound - 1) < _ABOUT_ONE:
+    product = f"max|φ′|·σ_max = {short(single.slope, 2)}·{apart_from_1(single.norm)}"
+    if abs(bound - 1) < ABOUT_ONE:
         yield "max|φ′|·σ_max = 1: the norm cannot grow; theory does not say whether it shrinks."
     elif bound < 1:
-        shown = _apart_from_1(bound)
+        shown = apart_from_1(bound)
         yield (
             f"{product} = {shown} < 1 is sufficient for vanishing: no input and no state can make the norm "
             f"larger than {shown}^lag (Pascanu, Mikolov, Bengio 2013)."
         )
     else:
         yield (
-            f"{product} = {_apart_from_1(bound)} > 1 is necessary for exploding, not sufficient: theory leaves it "
+            f"{product} = {apart_from_1(bound)} > 1 is necessary for exploding, not sufficient: theory leaves it "
             f"open, and what was measured is {report.verdict} (Pascanu, Mikolov, Bengio 2013)."
         )
-
-
-def _apart_from_1(value: float) -> str:
-    """A number that is not 1, with as many digits as it takes to see that."""
-    return next((text for digits in range(4, 16) if float(text := short(value, digits)) != 1), short(value))
 
 
 # Why a gradient shrinks although an eigenvalue is above 1.
@@ -154,7 +146,7 @@ def _about_eigenvalues(single: _Single) -> Iterator[str]:
     """The tutorials' rule: gradients vanish when eigenvalues are below 1, explode when one is above."""
     report, matrix, radius, norm, _ = single
     rule = "vanishing" if radius < 1 else "exploding"
-    if abs(radius - 1) < _ABOUT_ONE or rule == report.verdict:
+    if abs(radius - 1) < ABOUT_ONE or rule == report.verdict:
         return
     measured = f"what was measured is {report.verdict}"
     if report.verdict == "steady" and (report.rate_per_step < 1) == (radius < 1):
@@ -163,10 +155,10 @@ def _about_eigenvalues(single: _Single) -> Iterator[str]:
             f"over {plural(len(report.lags), 'lag')} the fitted norm neither halves nor doubles."
         )
         return
-    told = f"The rule “eigenvalues {_side(radius)} 1 mean {rule}” does not hold here: ρ = {_apart_from_1(radius)}"
+    told = f"The rule “eigenvalues {_side(radius)} 1 mean {rule}” does not hold here: ρ = {apart_from_1(radius)}"
     if radius > 1:
         yield f"{told}, yet {measured}: {_SHRINKS[report.trace.network.activation]}."
-    elif norm > radius * (1 + _ABOUT_ONE):
+    elif norm > radius * (1 + ABOUT_ONE):
         yield (
             f"{told}, yet {measured}: {matrix} is not normal (σ_max = {short(norm)}), and the rule is about the "
             "linear network in the long run."
@@ -180,10 +172,10 @@ def _side(radius: float) -> str:
 def _about_transients(single: _Single) -> Iterator[str]:
     report, matrix, radius, norm, _ = single
     peak = report.log10_norm(report.peak)
-    if radius < 1 - _ABOUT_ONE and peak > 0.05:
+    if radius < 1 - ABOUT_ONE and peak > 0.05:
         above = [lag for lag in report.lags if report.log10_norm(lag) > 0]
         yield (
-            f"ρ = {_apart_from_1(radius)} < 1, yet the norm first grows to {power_of_ten(peak)} "
+            f"ρ = {apart_from_1(radius)} < 1, yet the norm first grows to {power_of_ten(peak)} "
             f"at lag {report.peak} and is above 1 until lag {above[-1]}: {matrix} is not normal "
             f"(σ_max = {short(norm)}), and eigenvalues only rule the long run of the linear network."
         )

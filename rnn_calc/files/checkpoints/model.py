@@ -11,7 +11,7 @@ from rnn_calc.core.errors import DataError, did_you_mean, listed, printable, quo
 from rnn_calc.files.checkpoints.finding import FoundLayer, find_layers
 from rnn_calc.files.checkpoints.opening import CHECKPOINT_SUFFIXES, open_checkpoint
 from rnn_calc.files.checkpoints.tensors import Checkpoint, TensorInfo
-from rnn_calc.files.model import LazyArray, ModelFile
+from rnn_calc.files.model import MODEL_SUFFIXES, LazyArray, ModelFile
 from rnn_calc.files.source import describe_source
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def read_checkpoint(path: str, layer: str | None = None, *, allow_nonfinite: boo
     if Path(path).suffix and Path(path).suffix.lower() not in (*CHECKPOINT_SUFFIXES, ".bin") and Path(path).is_file():
         raise DataError(
             f"{describe_source(path)} is no model file by its name: it must end in "
-            f"{listed(('.toml', '.json', *CHECKPOINT_SUFFIXES))}."
+            f"{listed((*MODEL_SUFFIXES, *CHECKPOINT_SUFFIXES))}."
         )
     checkpoint = open_checkpoint(path)
     found, number = choose_layer(find_layers(checkpoint), layer, path)
