@@ -6,7 +6,7 @@ import contextlib
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -15,6 +15,7 @@ from rnn_calc.show.document import Document
 
 if TYPE_CHECKING:
     from rnn_calc.core.weights import Array
+    from rnn_calc.show.picture import Picture
 
 FORMATS = ("table", "json", "csv", "markdown", "latex")
 _SUFFIXES = {
@@ -45,7 +46,7 @@ class View(NamedTuple):
     """One result, as every format needs it; each part is made only when it is asked for.
 
     `json` gives pieces of one JSON object, `csv` a header and rows: both may be streams. `arrays` are for .npz, and its
-    first one for .npy; without it these formats are refused.
+    first one for .npy; without it these formats are refused. `pictures` are what --plot draws.
     """
 
     command: str
@@ -53,6 +54,7 @@ class View(NamedTuple):
     json: Callable[[], Iterable[str]]
     csv: Callable[[], Iterable[Iterable[object]]]
     arrays: Callable[[], Mapping[str, Array]] | None = None
+    pictures: Callable[[], Sequence[Picture]] | None = None
 
 
 def resolve_destination(
