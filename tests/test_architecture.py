@@ -71,6 +71,7 @@ CORE_ORDER = (
     "engine",
     "linearization",
     "inputs",
+    "losses",
     "layer_trace",
     "trace",
     "products",
