@@ -113,7 +113,7 @@ def _setups(options: NetworkOptions, reads: str | None) -> tuple[Setup, Setup]:
 
 
 # What else a model file may say, which is not of the network.
-_NOT_WRITTEN = ("h0", "c0", "sequence", "text", "embedding", "expected")
+_NOT_WRITTEN = ("h0", "c0", "sequence", "text", "targets", "loss", "reduction", "embedding", "expected")
 
 
 def _notes(before: Setup, setup: Setup, weights: Weights) -> Iterator[str]:

@@ -52,3 +52,29 @@ class SequenceOptions:
         text_option("--h0", text='Initial state, "0.1, 0.2"; of each layer: "0.1; 0.2". [zeros]', metavar="NUMBERS"),
     ] = None
     c0: Annotated[str | None, text_option("--c0", text="The same for an LSTM's cell state.", metavar="NUMBERS")] = None
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """What the outputs are judged by."""
+
+    loss: Annotated[
+        str | None,
+        text_option(
+            "--loss",
+            text="last or sum (of the outputs), mse or cross-entropy. [what fits the targets; without any, last]",
+            metavar="NAME",
+        ),
+    ] = None
+    targets: Annotated[
+        str | None,
+        text_option(
+            "--targets",
+            text='What the outputs should be, as --sequence takes it: "1,0; 0,1"; classes: "0, 2, 1"; nan: none.',
+            metavar="NUMBERS",
+        ),
+    ] = None
+    reduction: Annotated[
+        str | None,
+        text_option("--reduction", text="mse and cross-entropy: mean or sum. [mean]", metavar="NAME"),
+    ] = None

@@ -57,9 +57,12 @@ class ModelFile(NamedTuple):
     gain: float | None = None
     inputs: str | None = None
     text: str | None = None
+    loss: str | None = None
+    reduction: str | None = None
     h0: Numbers | None = None
     c0: Numbers | None = None
     sequence: Numbers | None = None
+    targets: Numbers | None = None
     weights: Mapping[str, Numbers | Array | LazyArray] = MappingProxyType({})
     embedding: Mapping[str, Numbers] = MappingProxyType({})
     expected: Mapping[str, object] = MappingProxyType({})

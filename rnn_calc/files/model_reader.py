@@ -15,13 +15,18 @@ from rnn_calc.files.source import decode, describe_source, parse_json, read_byte
 
 T = TypeVar("T")
 
-_TEXTS = ("title", "source", "note", "cell", "convention", "activation", "merge", "mode", "init", "inputs", "text")
+_TEXTS = (
+    *("title", "source", "note", "cell", "convention", "activation", "merge", "mode", "init", "inputs", "text"),
+    *("loss", "reduction"),
+)
 _SIZES = {
     **{"d_in": 1, "d_h": 1, "d_out": 0, "layers": 1, "proj": 1, "vocab": 1, "biases": 0},
     **{"steps": 1, "batch": 1, "seed": 0},
 }
 _FLAGS = ("batch_first", "bidirectional", "tied", "readout_bias")
-_LISTS = ("h0", "c0", "sequence")
+_LISTS = ("h0", "c0", "sequence", "targets")
+# What is nested as steps are; a target that is nan says that its step has none.
+_STEPS = ("sequence", "targets")
 _NAMES = tuple(name for name in ModelFile._fields if name not in ("path", "label", "layer"))
 
 
@@ -99,8 +104,8 @@ def _entry(name: str, value: object, *, allow_nonfinite: bool) -> object:
     if name in _SIZES:
         return check_size(name, value, minimum=_SIZES[name])
     if name in _LISTS:
-        found = numbers(value, name, rows="step", allow_nonfinite=allow_nonfinite)
-        if name != "sequence" and len(found.shape) > 2:
+        found = numbers(value, name, rows="step", allow_nonfinite=allow_nonfinite or name == "targets")
+        if name not in _STEPS and len(found.shape) > 2:
             raise DataError(f"{name} is nested {len(found.shape)} lists deep; it is one list for each layer, or one.")
         return found
     if name in _FLAGS:

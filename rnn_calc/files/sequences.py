@@ -133,19 +133,21 @@ def token_sequence(text: str, vocab: int) -> Sequence:
     return Sequence(origin, 1, len(words), blocks, tuple(words))
 
 
-def read_sequence(argument: str, *, d_in: int | None, allow_nonfinite: bool = False) -> Sequence:
-    """What `--sequence` names: numbers, `@file`, a path ending in .csv, .json or .npy, or `-` for stdin."""
+def read_sequence(
+    argument: str, *, d_in: int | None, allow_nonfinite: bool = False, flag: str = "--sequence"
+) -> Sequence:
+    """What `flag` names: numbers, `@file`, a path ending in .csv, .json or .npy, or `-` for stdin."""
     if argument == "-":
-        return _read_stream("-", allow_nonfinite=allow_nonfinite)
+        return _read_stream("-", flag, allow_nonfinite=allow_nonfinite)
     path = argument.removeprefix("@")
     suffix = Path(path).suffix.lower() if "\0" not in path else ""
     if not argument.startswith("@") and suffix not in (".csv", ".json", ".npy"):
-        return _inline_sequence(argument, d_in=d_in, allow_nonfinite=allow_nonfinite)
+        return _inline_sequence(argument, flag, d_in=d_in, allow_nonfinite=allow_nonfinite)
     if suffix == ".npy":
         return _npy_sequence(path, allow_nonfinite=allow_nonfinite)
     if suffix == ".json":
-        return _json_sequence(decode(read_bytes(path), path), path, allow_nonfinite=allow_nonfinite)
-    return _read_stream(path, allow_nonfinite=allow_nonfinite)
+        return _json_sequence(decode(read_bytes(path), path), path, flag, allow_nonfinite=allow_nonfinite)
+    return _read_stream(path, flag, allow_nonfinite=allow_nonfinite)
 
 
 def parse_vector(text: str, name: str, *, allow_nonfinite: bool = False) -> Row:
@@ -164,22 +166,22 @@ def _parse_row(text: str, where: str, *, allow_nonfinite: bool) -> Row:
     return row
 
 
-def _inline_sequence(text: str, *, d_in: int | None, allow_nonfinite: bool) -> Sequence:
+def _inline_sequence(text: str, flag: str, *, d_in: int | None, allow_nonfinite: bool) -> Sequence:
     steps = [part for part in text.replace("\n", ";").split(";") if part.strip()]
     if _is_file(text):
-        raise DataError(f"{quoted(text)} is a file and no numbers; --sequence {quoted('@' + text)} reads it.")
+        raise DataError(f"{quoted(text)} is a file and no numbers; {flag} {quoted('@' + text)} reads it.")
     if not steps:
-        raise DataError('The sequence is empty; give numbers, as in --sequence "0.5,0.2; 0.1,0.9".')
+        raise DataError(f'{flag} is empty; give numbers, as in {flag} "0.5,0.2; 0.1,0.9".')
     if len(steps) == 1 and (d_in is None or d_in == 1):
-        row = _parse_row(steps[0], "--sequence", allow_nonfinite=allow_nonfinite)
-        return listed_sequence(Numbers((len(row), 1), tuple(row)), "--sequence")
+        row = _parse_row(steps[0], flag, allow_nonfinite=allow_nonfinite)
+        return listed_sequence(Numbers((len(row), 1), tuple(row)), flag)
     rows: list[Row] = []
     for number, step in enumerate(steps, start=1):
-        row = _parse_row(step, f"--sequence, step {number}", allow_nonfinite=allow_nonfinite)
-        _check_width(row, rows, f"--sequence, step {number}", "the steps")
+        row = _parse_row(step, f"{flag}, step {number}", allow_nonfinite=allow_nonfinite)
+        _check_width(row, rows, f"{flag}, step {number}", "the steps")
         rows.append(row)
     flat = tuple(value for row in rows for value in row)
-    return listed_sequence(Numbers((len(rows), len(rows[0])), flat), "--sequence")
+    return listed_sequence(Numbers((len(rows), len(rows[0])), flat), flag)
 
 
 def _check_width(row: Row, before: list[Row], where: str, others: str) -> None:
@@ -187,18 +189,18 @@ def _check_width(row: Row, before: list[Row], where: str, others: str) -> None:
         raise DataError(f"{where} has {count_numbers(len(row))}; {others} before it have {len(before[0])}.")
 
 
-def _json_sequence(text: str, path: str, *, allow_nonfinite: bool) -> Sequence:
-    name = describe_source(path)
+def _json_sequence(text: str, path: str, flag: str, *, allow_nonfinite: bool) -> Sequence:
+    name, entry = describe_source(path), flag.removeprefix("--")
     document = parse_json(text, path)
     if isinstance(document, dict):
-        if "sequence" not in document:
-            raise DataError(f"{name} has no entry 'sequence'; give a list of steps, or an object with one.")
-        document = document["sequence"]
+        if entry not in document:
+            raise DataError(f"{name} has no entry '{entry}'; give a list of steps, or an object with one.")
+        document = document[entry]
     if not isinstance(document, list):
         raise DataError(f"{name} holds no list; a sequence is a list of steps.")
     if not document:
         raise DataError(f"{name} is an empty sequence; it must have at least one step.")
-    return listed_sequence(numbers(document, f"{name}: sequence", rows="step", allow_nonfinite=allow_nonfinite), name)
+    return listed_sequence(numbers(document, f"{name}: {entry}", rows="step", allow_nonfinite=allow_nonfinite), name)
 
 
 def _npy_sequence(path: str, *, allow_nonfinite: bool) -> Sequence:
@@ -220,8 +222,8 @@ def _npy_sequence(path: str, *, allow_nonfinite: bool) -> Sequence:
     return Sequence(describe_source(path), array.shape[1], array.shape[0], blocks)
 
 
-def _read_stream(path: str, *, allow_nonfinite: bool) -> Sequence:
-    """CSV, one step a line, read as it is used; stdin may also hold JSON or the form that --sequence takes."""
+def _read_stream(path: str, flag: str, *, allow_nonfinite: bool) -> Sequence:
+    """CSV, one step a line, read as it is used; stdin may also hold JSON or the form that is typed."""
     name = describe_source(path)
     try:
         # surrogateescape lets a line arrive whole, and newline="" with its own end: an error can then name the byte.
@@ -238,10 +240,10 @@ def _read_stream(path: str, *, allow_nonfinite: bool) -> Sequence:
         raise DataError(f"{name} is empty; a sequence must have at least one step.")
     if path == "-" and first[1].lstrip().startswith(("[", "{")):
         rest = "".join(line for _, line in lines)
-        return _json_sequence(first[1] + rest, path, allow_nonfinite=allow_nonfinite)
+        return _json_sequence(first[1] + rest, path, flag, allow_nonfinite=allow_nonfinite)
     if path == "-" and ";" in first[1]:
         text = first[1] + "".join(line for _, line in lines)
-        return _inline_sequence(text, d_in=None, allow_nonfinite=allow_nonfinite)
+        return _inline_sequence(text, flag, d_in=None, allow_nonfinite=allow_nonfinite)
     rows = _csv_rows(chain([first], lines), name, allow_nonfinite=allow_nonfinite)
     head = next(rows)
     return Sequence(name, len(head), None, lambda _: _in_blocks(chain([head], rows)))

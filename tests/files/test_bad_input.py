@@ -61,7 +61,7 @@ def test_a_wrong_command_line_is_exit_2(args: tuple[str, ...], said: str) -> Non
 
 
 TYPED = [
-    (("--sequence", ""), "The sequence is empty"),
+    (("--sequence", ""), "--sequence is empty"),
     (("--sequence", "1,2;3"), "step 2 has 1 number; the steps before it have 2."),
     (("--sequence", "1,two"), "number 2: 'two' is no number."),
     (("--sequence", "1,,2"), "number 2: nothing stands there"),
