@@ -69,6 +69,7 @@ CORE_ORDER = (
     "lowering",
     "stepping",
     "engine",
+    "elementwise",
     "linearization",
     "inputs",
     "losses",

@@ -12,7 +12,6 @@ from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.evaluation import Values
 from rnn_calc.core.extended import (
     EntryLinearization,
-    GateLinearization,
     block_norms_by_entry,
     has_lost_gates,
     norms_by_entry,
@@ -56,7 +55,7 @@ class BlockNorms:
         """
         # The product, what multiplies it, and the work of its singular values: 8.4 and 8.2 d_h² at d_h = 1500 and 2000.
         self._require_matrices(10 + len(self._jacobians))
-        derivative = GateLinearization(self._engine, self._values)
+        derivative = Linearization(self._engine, self._values)
         chain = derivative.uneven_chain()
         if chain:
             self._require_matrices(20 + len(self._jacobians))  # 17.8 d_h² at d_h = 1000

@@ -73,7 +73,7 @@ def _share(term: Expression, state: str) -> Expression | None:
 
 def is_share(expression: Expression, engine: Engine) -> bool:
     """Whether the value lies between 0 and 1 because it is a gate, what a gate leaves over, or a share of gates."""
-    match _made(expression, engine):
+    match engine.made(expression):
         case Apply("sigmoid") | Quotient():
             return True
         case Apply(function, gate) if function == COMPLEMENT:
@@ -84,12 +84,12 @@ def is_share(expression: Expression, engine: Engine) -> bool:
 
 def log_value(expression: Expression, engine: Engine, values: Values) -> Array:
     """The natural logarithm of a value between 0 and 1: to every digit also where the value itself rounds to 0 or 1."""
-    made = _made(expression, engine)
+    made = engine.made(expression)
     match made:
         case Apply("sigmoid", argument):
             return -np.logaddexp(0.0, -evaluate(argument, values, engine.weights))
         case Apply(function, gate) if function == COMPLEMENT:
-            match _made(gate, engine):
+            match engine.made(gate):
                 case Apply("sigmoid", argument):
                     return -np.logaddexp(0.0, evaluate(argument, values, engine.weights))
         case Quotient(left, right):
@@ -98,10 +98,3 @@ def log_value(expression: Expression, engine: Engine, values: Values) -> Array:
             return reduce(np.logaddexp, (log_value(term, engine, values) for term in terms))
     with np.errstate(divide="ignore"):
         return np.log(evaluate(made, values, engine.weights))
-
-
-def _made(expression: Expression, engine: Engine) -> Expression:
-    """The expression that a gate's name stands for."""
-    if isinstance(expression, Vector) and not expression.previous:
-        return next((e.expression for e in engine.layer.equations if e.name == expression.name), expression)
-    return expression

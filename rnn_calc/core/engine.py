@@ -29,6 +29,7 @@ class Engine:
     def __init__(self, layer: Layer, weights: Weights) -> None:
         self.layer = layer
         self.weights = weights
+        self._stacks: dict[tuple[str, ...], Array] = {}
         self._stateful = _stateful_names(layer.equations)
         needed = _needed_for_state(layer)
         self._before = [e for e in layer.equations if e.name not in self._stateful]
@@ -64,6 +65,19 @@ class Engine:
     def depends_on_state(self, expression: Expression) -> bool:
         """Whether the previous state has any part in the expression."""
         return depends_on_state(expression, self._stateful)
+
+    def made(self, expression: Expression) -> Expression:
+        """The expression that a value of this step stands for."""
+        if isinstance(expression, Vector) and not expression.previous:
+            return next((e.expression for e in self.layer.equations if e.name == expression.name), expression)
+        return expression
+
+    def stacked(self, matrices: tuple[str, ...]) -> Array:
+        """Matrices of one width, one above the other, put together when they are first asked for."""
+        if matrices not in self._stacks:
+            found = [self.weights[name] for name in matrices]
+            self._stacks[matrices] = found[0] if len(found) == 1 else np.concatenate(found)
+        return self._stacks[matrices]
 
     @cached_property
     def compiled(self) -> Recurrence:

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_calc.core.direct import is_share, log_value
+from rnn_calc.core.elementwise import Factors, Paths, Place, plain, products_of
 from rnn_calc.core.engine import Engine, Watch
-from rnn_calc.core.equations import COMPLEMENT, Apply, Expression, Hadamard, Quotient, operands, walk
+from rnn_calc.core.equations import Apply, Expression, Vector, walk
 from rnn_calc.core.evaluation import Values, evaluate
 from rnn_calc.core.functions import ELEMENTWISE, FARTHEST, entry_slopes, is_uneven
-from rnn_calc.core.linearization import Chain, Linearization
+from rnn_calc.core.linearization import Chain
 from rnn_calc.core.weights import Array
 
 # The exponent of an entry that is 0: below every other, and far from the end of int64.
@@ -128,45 +129,62 @@ def norms_by_entry(
     return norms
 
 
-class GateLinearization(Linearization):
-    """The derivative of a run in float64, with what a gate leaves over, 1 − σ(a), as σ(−a), which does not cancel."""
+class _EntryFactors(Factors):
+    """The same factors in numbers with an exponent for each, so that gates far below float64 keep their size."""
 
-    def _prepare(self, node: Expression) -> None:
-        super()._prepare(node)
-        for factor in operands(node) if isinstance(node, Hadamard) else ():
-            if isinstance(factor, Apply) and factor.function == COMPLEMENT and is_share(factor, self._engine):
-                self._factors[factor] = np.exp(log_value(factor, self._engine, self._values))
+    def __init__(self, engine: Engine, values: Values) -> None:
+        # The rules for paths are those of float64; only the arithmetic in which they are carried out is another.
+        self._engine, self._values = engine, values
+        self._entries: dict[Expression, Entries] = {}
 
-
-class EntryLinearization(Linearization):
-    """The derivative of a run in numbers with an exponent for each, so that gates far below float64 keep their size."""
-
-    def _prepare(self, node: Expression) -> None:
-        # The rules are the base class's; only what they multiply by is kept in another arithmetic.
-        slopes, factors = cast("dict[Apply, Entries]", self._slopes), cast("dict[Expression, Entries]", self._factors)
-        if isinstance(node, Apply):
+    def slope(self, node: Apply) -> Array:
+        if node not in self._entries:
             argument = evaluate(node.argument, self._values, self._engine.weights)
-            slopes[node] = Entries(*entry_slopes(node.function, argument))
-        if isinstance(node, Hadamard | Quotient):
-            for factor in operands(node):
-                factors[factor] = self._value(factor)
+            self._entries[node] = Entries(*entry_slopes(node.function, argument))
+        return cast(Array, self._entries[node])
 
-    def _value(self, expression: Expression) -> Entries:
-        if is_share(expression, self._engine):
-            return Entries.of_logs(log_value(expression, self._engine, self._values))
-        return Entries(evaluate(expression, self._values, self._engine.weights), 0)
+    def value(self, node: Expression) -> Array:
+        if is_share(node, self._engine):
+            return cast(Array, Entries.of_logs(log_value(node, self._engine, self._values)))
+        return cast(Array, Entries(evaluate(node, self._values, self._engine.weights), 0))
 
-    @staticmethod
-    def _step(array: Array, t: int) -> Array:
-        return array if array.ndim == 1 else array[t]
+    @property
+    def one(self) -> Array:
+        return cast(Array, Entries(np.ones(1), 0))
+
+
+class EntryLinearization:
+    """The derivative of a run in numbers with an exponent for each."""
+
+    def __init__(self, engine: Engine, values: Values) -> None:
+        self._engine = engine
+        paths = Paths(engine, _EntryFactors(engine, values))
+        self._sources = cast("dict[Place, dict[Place, Entries]]", paths.sources)
 
     def width(self, state: str) -> int:
         """How wide a state is."""
         return self._engine.layer.sizes[self._engine.layer.state[state]]
 
-    def pull_entries(self, t: int, cotangents: Mapping[str, Entries]) -> dict[str, Entries]:
-        """Rows `M` for each state of step `t`, times ∂state_t/∂state_{t−1}: `pull` in this arithmetic."""
-        return cast("dict[str, Entries]", self.pull(t, cast("Mapping[str, Array]", cotangents)))
+    def pull(self, t: int, cotangents: Mapping[str, Entries]) -> dict[str, Entries]:
+        """Rows `M` for each state of step `t`, times ∂state_t/∂state_{t−1}."""
+        axes = self._engine.layer.state
+        pending: dict[Place, Entries] = {Vector(name, axes[name]): rows for name, rows in cotangents.items()}
+        for target in reversed(self._sources):
+            rows = pending.pop(target, None)
+            if rows is None:
+                continue
+            for place, path in self._sources[target].items():
+                through = rows * (path if path.ndim == 1 else path[t])
+                for product in products_of(place):
+                    if self._engine.depends_on_state(product):
+                        _add(pending, plain(product.vector), through @ self._engine.weights[product.matrix.name])
+                if not products_of(place):
+                    _add(pending, place, through)
+        return {place.name: rows for place, rows in pending.items() if isinstance(place, Vector)}
+
+
+def _add(pending: dict[Place, Entries], place: Place, rows: Entries) -> None:
+    pending[place] = pending[place] + rows if place in pending else rows
 
 
 def has_lost_gates(engine: Engine, values: Values) -> bool:
@@ -193,7 +211,7 @@ def block_norms_by_entry(
     blocks = {state: Entries(np.eye(width), 0)}
     norms = []
     for lag in watch(range(1, T)):
-        blocks = derivative.pull_entries(T - lag, blocks)
+        blocks = derivative.pull(T - lag, blocks)
         block = blocks.get(state)
         norms.append(-inf if block is None else block.log2_norm())
         if lag in jacobians:
