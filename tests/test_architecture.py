@@ -80,6 +80,7 @@ CORE_ORDER = (
     "extended",
     "block_norms",
     "decay",
+    "lyapunov",
 )
 
 # These answer before NumPy would have been imported: all that comes before the first arrays.
