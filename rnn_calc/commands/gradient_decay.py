@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
+from rnn_calc.commands.plot_options import PlotOptions, destination_with_plot
 from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
 from rnn_calc.core.errors import UsageError, did_you_mean, quoted
 
@@ -29,6 +30,7 @@ def command(
     weights: WeightOptions,
     sequence: SequenceOptions,
     output: OutputOptions,
+    plot: PlotOptions,
     *,
     spectral_radius: Annotated[
         list[str] | None,
@@ -67,20 +69,19 @@ def command(
 
     \b
     rnncalc gradient-decay --d-h 64 --steps 200
-    rnncalc gradient-decay --d-h 32 --spectral-radius 0.5,1,1.5
+    rnncalc gradient-decay --d-h 32 --spectral-radius 0.5,1,1.5 --plot decay.pdf
     rnncalc gradient-decay --example tiny --jacobian 1
     rnncalc gradient-decay --cell lstm --layers 2 --layer 1
     """
     from rnn_calc.commands.expected import compare_decay, expected_of, require_met
     from rnn_calc.commands.running import prepare_run
-    from rnn_calc.commands.setup import destination_of
     from rnn_calc.core.decay import gradient_decay
     from rnn_calc.show.decay import DecayShown, decay_view
     from rnn_calc.show.heading import describe_network
     from rnn_calc.show.output import emit
     from rnn_calc.show.progress import watching
 
-    destination = destination_of(output)
+    destination = destination_with_plot(output, plot)
     if not 0 < threshold < 1:
         raise UsageError(f"--threshold must lie between 0 and 1; it is {threshold:g}.")
     if sequence.steps == 1:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
+from rnn_calc.commands.plot_options import PlotOptions, destination_with_plot
 from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
 from rnn_calc.core.errors import UsageError
 
@@ -23,6 +24,7 @@ def command(
     weights: WeightOptions,
     sequence: SequenceOptions,
     output: OutputOptions,
+    plot: PlotOptions,
     *,
     explain: Annotated[
         bool, typer.Option("--explain", help="Write the arithmetic out with the numbers put in.")
@@ -39,15 +41,15 @@ def command(
     rnncalc trace --d-h 2 --sequence "0.5,0.2; 0.1,0.9" --init orthogonal --seed 7
     rnncalc trace --cell lstm --layers 2 --bidirectional --layer 1
     rnncalc trace --d-h 8 --steps 1000000 --format csv > states.csv
+    rnncalc trace --cell lstm --steps 40 --plot states.pdf
     """
     from rnn_calc.commands.expected import compare_states, expected_of, require_met
     from rnn_calc.commands.running import prepare_run
-    from rnn_calc.commands.setup import destination_of
     from rnn_calc.show.heading import describe_network
     from rnn_calc.show.output import emit
     from rnn_calc.show.trace import TraceShown, trace_view
 
-    destination = destination_of(output)
+    destination = destination_with_plot(output, plot)
     run = prepare_run(network, weights, sequence, command="trace", default_steps=_DEFAULT_STEPS)
     setup = run.setup
     expected = expected_of("trace", setup, changed=run.changed, check=output.check)
@@ -63,7 +65,9 @@ def command(
     )
     whole = cache(run.whole)
     expectations = compare_states(expected, whole()) if expected else ()
-    emit(trace_view(whole, run.blocks, shown, expectations), destination)
+    # A picture needs all steps, and inputs may come from a pipe, which is read once.
+    blocks = run.blocks if plot.plot is None else lambda: [whole()]
+    emit(trace_view(whole, blocks, shown, expectations), destination)
     require_met(expectations, check=output.check)
 
 

@@ -14,19 +14,17 @@ from rnn_calc.core.cells import GATE_NAMES
 from rnn_calc.core.decay import Decay, DecayReport
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.weights import Array
+from rnn_calc.show.charts import chart_figure
 from rnn_calc.show.decay_data import arrays_of, bounds_of, csv_rows, report_json
-from rnn_calc.show.document import Block, Column, Document, Figure, Layout, Line, Magnitude, Table, Text, Value
+from rnn_calc.show.document import Block, Column, Document, Magnitude, Table, Text, Value
 from rnn_calc.show.expected import expectation_block, expectations_json
 from rnn_calc.show.format import power_of_ten
 from rnn_calc.show.output import View, json_object
+from rnn_calc.show.picture import Chart, Curve
 from rnn_calc.show.theory import theory_of, write_block, write_product
 
 if TYPE_CHECKING:
     from rnn_calc.core.expectations import Expectation
-
-_PLOT_HEIGHT = 14
-# What uniplot needs at the right of the plot for its axis labels.
-_PLOT_MARGIN = 14
 
 
 @dataclass(frozen=True)
@@ -57,18 +55,16 @@ def decay_view(reports: Sequence[DecayReport], shown: DecayShown, expectations: 
         partial(_json, reports, shown, expectations),
         partial(csv_rows, reports, shown.labels),
         partial(arrays_of, reports),
+        partial(_charts, reports, shown),
     )
 
 
 def _document(reports: Sequence[DecayReport], shown: DecayShown, expectations: tuple[Expectation, ...]) -> Document:
     blocks: list[Block] = [shown.heading, Text((*shown.notes, *_scope(reports[0])), "muted")]
-    states = [_series(reports, shown, state) for state in ("h", "c")]
-    if len(reports) == 1:
-        # Both blocks of one network stand side by side.
-        states = [[*states[0], *states[1]]]
+    states = _states(reports, shown)
     # One lag is one point, and no curve.
     if len(reports[0].lags) > 1:
-        blocks += [Figure(_plot_title(series), partial(_draw_plot, series)) for series in states if series]
+        blocks += [chart_figure(_chart(series)) for series in states if series]
     blocks += [_lag_table(series, len(reports)) for series in states if series]
     blocks += _recurrent_table(reports, shown)
     for series in states:
@@ -84,6 +80,12 @@ def _document(reports: Sequence[DecayReport], shown: DecayShown, expectations: t
     if expectations:
         blocks.append(expectation_block(expectations))
     return Document(tuple(blocks))
+
+
+def _states(reports: Sequence[DecayReport], shown: DecayShown) -> list[list[_Series]]:
+    """What stands side by side: a state of every network, or both of one network."""
+    states = [_series(reports, shown, state) for state in ("h", "c")]
+    return [[*states[0], *states[1]]] if len(reports) == 1 else [series for series in states if series]
 
 
 def _series(reports: Sequence[DecayReport], shown: DecayShown, state: str) -> list[_Series]:
@@ -124,38 +126,27 @@ def chosen_lags(longest: int) -> list[int]:
     return sorted(lag for lag in lags | {longest} if lag <= longest)
 
 
-def _plot_title(series: list[_Series]) -> str:
-    blocks = list(dict.fromkeys(one.block for one in series))
-    return f"log₁₀ ‖{blocks[0]}‖₂ against the lag" if len(blocks) == 1 else "log₁₀ of both norms against the lag"
+def _charts(reports: Sequence[DecayReport], shown: DecayShown) -> list[Chart]:
+    """What --plot draws: as on the page, with the threshold."""
+    found = []
+    for series in _states(reports, shown):
+        chart, lags = _chart(series), series[0].decay.lags
+        ends, threshold = np.array([lags[0], lags[-1]]), series[0].decay.threshold
+        level = Curve(f"threshold {threshold:g}", ends, np.full(2, log10(threshold)), "threshold")
+        found.append(chart._replace(curves=(*chart.curves, level)))
+    return found
 
 
-def _draw_plot(series: list[_Series], layout: Layout) -> list[Line]:
-    import uniplot
-
-    curves = [(one.label, one.decay.log10_norms) for one in series]
+def _chart(series: list[_Series]) -> Chart:
+    """The norms against the lag; a network alone, with its bound."""
+    blocks = dict.fromkeys(f"‖{one.block}‖₂" for one in series)
+    lags = np.array(series[0].decay.lags)
+    curves = [Curve(one.label, lags, one.decay.log10_norms, "norm") for one in series]
     if len(series) == 1:
-        curves = [("norm", series[0].decay.log10_norms)]
+        curves = [curves[0]._replace(label="norm")]
         if series[0].bound is not None:
-            curves.append(("bound", series[0].bound))
-    finite = [(label, np.isfinite(values), values) for label, values in curves]
-    finite = [(label, kept, values) for label, kept, values in finite if kept.any()]
-    if not finite:
-        return [[("Every norm is exactly 0: there is nothing to plot on a logarithmic scale.", "")]]
-    # Without colours, curves in braille look alike; letters tell them apart.
-    letters = layout.ascii or (not layout.color and len(finite) > 1)
-    text = uniplot.plot_to_string(
-        xs=[np.nonzero(kept)[0] + 1 for _, kept, _ in finite],
-        ys=[values[kept] for _, kept, values in finite],
-        lines=True,
-        legend_labels=[label for label, _, _ in finite],
-        character_set="ascii" if letters else "braille",
-        color=layout.color,
-        width=max(20, layout.width - _PLOT_MARGIN),
-        height=_PLOT_HEIGHT,
-        line_length_hard_cap=layout.width,
-    )
-    style = "ansi" if layout.color else ""
-    return [[(line.rstrip(), style)] for line in str(text).splitlines()]
+            curves.append(Curve("bound", lags, series[0].bound, "bound"))
+    return Chart("", "lag (steps)", " and ".join(blocks), tuple(curves), log10=True)
 
 
 def _lag_table(series: list[_Series], networks: int) -> Table:

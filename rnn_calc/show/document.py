@@ -31,8 +31,8 @@ Value = str | int | float | None | tuple[float, ...] | Magnitude
 AGAIN = "Again: "
 COUNT_FIRST = "Count the first: "
 
-# A piece of a line and the name of its style: "" for none, `heat:v` for a value between −1 and 1, `ansi` for text that
-# a library has coloured itself.
+# A piece of a line and the name of its style: "" for none, `heat:v` for a value between −1 and 1, `level:v` for one
+# between 0 and 1, `kind:k` for category k, `ansi` for text that a library has coloured itself.
 Span = tuple[str, str]
 Line = list[Span]
 

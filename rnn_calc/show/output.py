@@ -34,12 +34,13 @@ _FILE_FORMATS = ("svg", *_BINARY)
 
 
 class Destination(NamedTuple):
-    """The format, the file (None: stdout), whether an existing file may go, and the digits of tables."""
+    """The format, the file (None: stdout), whether an existing file may go, the digits of tables, and --plot's file."""
 
     format: str = "table"
     path: str | None = None
     force: bool = False
     precision: int = 4
+    plot: str | None = None
 
 
 class View(NamedTuple):
@@ -92,27 +93,27 @@ def format_of(output: str, formats: Mapping[str, str], otherwise: str = "") -> s
     if suffix not in formats:
         advice = f", {otherwise}" if otherwise else ""
         raise UsageError(
-            f"The format of {_named(output)} cannot be told from its name; end it in {listed(formats)}{advice}."
+            f"The format of {named(output)} cannot be told from its name; end it in {listed(formats)}{advice}."
         )
     return formats[suffix]
 
 
-def require_writable(output: str, *, force: bool) -> None:
+def require_writable(output: str, *, force: bool, option: str = "--output") -> None:
     """Nothing, when a file of that name can be written.
 
     Raises: OutputError for a folder, a file that exists (unless `force`), or a folder that does not.
     """
-    _require_no_folder(output)
+    _require_no_folder(output, option)
     path = Path(output)
     if _file_type(path) == stat.S_IFREG and not force:
-        raise OutputError(f"{_named(output)} exists; add --force to write over it.")
+        raise OutputError(f"{named(output)} exists; add --force to write over it.")
     if not path.parent.is_dir():
-        raise OutputError(f"There is no folder {_named(path.parent)} to write {_named(path.name)} in.")
+        raise OutputError(f"There is no folder {named(path.parent)} to write {named(path.name)} in.")
 
 
-def _require_no_folder(output: str) -> None:
+def _require_no_folder(output: str, option: str = "--output") -> None:
     if _file_type(Path(output)) == stat.S_IFDIR:
-        raise OutputError(f"{_named(output)} is a folder; --output needs the name of a file.")
+        raise OutputError(f"{named(output)} is a folder; {option} needs the name of a file.")
 
 
 def _file_type(path: Path) -> int | None:
@@ -128,14 +129,14 @@ def _file_type(path: Path) -> int | None:
         raise _write_error(str(path), error) from None
 
 
-def _named(path: str | Path) -> str:
+def named(path: str | Path) -> str:
     """A path for a message: whole, because its end says most."""
     return f"'{printable(str(path))}'"
 
 
 def _write_error(path: str, error: OSError | ValueError) -> OutputError:
     reason = (getattr(error, "strerror", None) or str(error)).lower()
-    return OutputError(f"{_named(path)} cannot be written: {reason}.")
+    return OutputError(f"{named(path)} cannot be written: {reason}.")
 
 
 def emit(view: View, destination: Destination) -> None:
@@ -145,6 +146,11 @@ def emit(view: View, destination: Destination) -> None:
     """
     if destination.format in _BINARY and view.arrays is None:
         raise UsageError(f"rnncalc {view.command} has no arrays to write; take {listed((*FORMATS, 'svg'))}.")
+    if destination.plot is not None:
+        from rnn_calc.show.plotting import write_plot
+
+        # First, because a pipe may be closed before it has all of the rest.
+        write_plot(view, destination.plot)
     if destination.path is None:
         _write_stdout(view, destination)
     else:

@@ -16,7 +16,7 @@ Role = Literal["", "norm", "bound", "threshold", "direct", "estimate"]
 
 
 class Curve(NamedTuple):
-    """Points from left to right; `band` is what lies below and above them, such as the quartiles.
+    """Points from left to right; `band` is what lies below and above them, and is called `band_label`.
 
     Shapes: `x`, `y` and each half of `band` (N,). Where `y` is NaN or infinite there is no point.
     """
@@ -26,6 +26,7 @@ class Curve(NamedTuple):
     y: Array
     role: Role = ""
     band: tuple[Array, Array] | None = None
+    band_label: str = "quartiles"
 
 
 class Chart(NamedTuple):

@@ -101,6 +101,8 @@ _LATEX_SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
     "|": "$|$", "“": "``", "”": "''", "’": "'",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    # The bars of a sparkline.
+    **{bar: rf"\rule{{0.4em}}{{{height * 0.2:.1f}ex}}" for height, bar in enumerate("▁▂▃▄▅▆▇█", 1)},
 }  # fmt: skip
 _LATEX_SIGNS = {
     "²": "^2", "·": r"\cdot ", "×": r"\times ", "−": "-", "–": "-", "…": r"\ldots ", "→": r"\to ", "≤": r"\le ",

@@ -43,6 +43,12 @@ _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "
 
 # From blue for −1 over light grey to red for +1: told apart by every kind of colour vision, on black and on white.
 _COLD, _HOT, _NEUTRAL = (33, 102, 200), (200, 40, 43), (225, 225, 225)
+# From dark blue for 0 over grey to yellow for 1, as cividis: evenly lighter, whatever colours one sees.
+_LEVELS = ((0, 34, 78), (66, 78, 108), (124, 123, 120), (183, 171, 107), (254, 232, 56))
+# Okabe and Ito's colours without black, the light and the dark by turns.
+_KINDS = ((86, 180, 233), (213, 94, 0), (240, 228, 66), (0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167))
+# Styles whose colours not every terminal has.
+_COLORED = ("heat", "level", "kind")
 
 _SVG_FORMAT = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
@@ -70,12 +76,24 @@ _SVG_FORMAT = """\
 
 
 def style_of(names: str) -> str:
-    """The Rich style of style names; `heat:v` is the colour of a value between −1 and 1."""
-    if not names.startswith("heat:"):
+    """The Rich style of style names.
+
+    `heat:v` is the colour of a value between −1 and 1, `level:v` of one between 0 and 1, `kind:k` that of category k.
+    """
+    scale, _, given = names.partition(":")
+    if not given:
         return " ".join(STYLES[name] for name in names.split())
-    value = max(-1.0, min(1.0, float(names.removeprefix("heat:"))))
-    end = _HOT if value > 0 else _COLD
-    red, green, blue = (round(mid + (to - mid) * abs(value)) for mid, to in zip(_NEUTRAL, end, strict=True))
+    if scale == "kind":
+        red, green, blue = _KINDS[int(given) % len(_KINDS)]
+        return f"black on rgb({red},{green},{blue})"
+    value = float(given)
+    if scale == "heat":
+        low, high, share = _NEUTRAL, _HOT if value > 0 else _COLD, min(1.0, abs(value))
+    else:
+        place = max(0.0, min(1.0, value)) * (len(_LEVELS) - 1)
+        below = min(int(place), len(_LEVELS) - 2)
+        low, high, share = _LEVELS[below], _LEVELS[below + 1], place - below
+    red, green, blue = (round(start + (end - start) * share) for start, end in zip(low, high, strict=True))
     return f"on rgb({red},{green},{blue})"
 
 
@@ -104,7 +122,7 @@ def _written(lines: Iterable[Line], has_color: bool) -> list[str] | None:
     for line in lines:
         if not has_color:
             found.append("".join(text for text, _ in line))
-        elif any(style == "ansi" or style.startswith("heat:") for _, style in line):
+        elif any(style == "ansi" or style.partition(":")[0] in _COLORED for _, style in line):
             return None
         else:
             found.append("".join(_styled(text, style) for text, style in line))

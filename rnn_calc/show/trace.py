@@ -24,6 +24,7 @@ from rnn_calc.show.trace_streams import trace_arrays, trace_csv, trace_json
 
 if TYPE_CHECKING:
     from rnn_calc.core.expectations import Expectation
+    from rnn_calc.show.picture import Picture
 
 _MOST_STEPS = 12
 _MOST_UNITS = 8
@@ -70,7 +71,19 @@ def trace_view(
         lambda: trace_json(blocks, notation, labels, shown.notes, expectations),
         lambda: trace_csv(blocks, notation, labels),
         lambda: trace_arrays(whole(), notation),
+        lambda: _pictures(whole(), shown),
     )
+
+
+def _pictures(trace: Trace, shown: TraceShown) -> list[Picture]:
+    from rnn_calc.show.trace_pictures import trace_pictures
+
+    layers = shown.layers or (trace.network.layers - 1,)
+    return [
+        picture
+        for index in layers
+        for picture in trace_pictures(trace, shown.notation, index, shown.units, shown.labels)
+    ]
 
 
 def _document(trace: Trace, shown: TraceShown, expectations: tuple[Expectation, ...]) -> Document:
