@@ -75,12 +75,15 @@ CORE_ORDER = (
     "losses",
     "layer_trace",
     "trace",
+    "perturbed",
+    "gradient_check",
     "products",
     "direct",
     "extended",
     "block_norms",
     "decay",
     "lyapunov",
+    "phases",
 )
 
 # These answer before NumPy would have been imported: all that comes before the first arrays.

@@ -24,7 +24,7 @@ from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
 
 # Means over this many blocks of steps: their scatter gives the error bars.
-_BLOCKS = 10
+BLOCKS = 10
 # The share of a run that is not measured unless told otherwise: states and tangents settle meanwhile.
 _BURN_IN = 4
 # A QR is put off until the columns would have lost about so many of their 52 bits to each other, …
@@ -105,6 +105,7 @@ def lyapunov_exponents(
 
     `layer` is one of `trace.layers`, by default the top one, forward; its inputs are held fixed. `burn_in` is the
     least number of steps before the measured ones (a quarter unless told): what does not fill the blocks joins them.
+    A slope below float64 beside larger ones of its step counts as 0.
     Raises: DataError for a batch, a count or a burn-in that cannot be; NonFiniteError where a step leaves float64;
     TooLargeError before anything is allocated.
     """
@@ -130,7 +131,7 @@ def measure_exponents(
     derivative: Derivative, widths: Mapping[str, int], steps: int, count: int, burn_in: int, watch: Watch = iter
 ) -> LyapunovReport:
     """The same of anything that has a derivative at each of its steps; `widths` are those of its states."""
-    blocks = min(_BLOCKS, steps - burn_in)
+    blocks = min(BLOCKS, steps - burn_in)
     length = (steps - burn_in) // blocks
     first = steps - blocks * length
     tangents = _Tangents(derivative, widths, count)

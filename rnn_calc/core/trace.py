@@ -215,11 +215,16 @@ def _run(
     return Trace(network, weights, x, tuple(layers), tuple(outputs), y, inputs.tokens, first)
 
 
-def require_trace_memory(network: Network, steps: int) -> None:
-    """Nothing, when a trace of that many steps fits in memory; TooLargeError otherwise."""
+def trace_bytes(network: Network, steps: int) -> int:
+    """About how much memory a trace of that many steps needs at most."""
     widths = sum(stage.sizes[axis_of(e.expression)] for stage in network.stages for e in stage.equations)
     # Values, the part that is computed beforehand, and the summands that are shown.
-    needed = FLOAT64 * steps * (network.d_in + 3 * widths)
+    return FLOAT64 * steps * (network.d_in + 3 * widths)
+
+
+def require_trace_memory(network: Network, steps: int) -> None:
+    """Nothing, when a trace of that many steps fits in memory; TooLargeError otherwise."""
+    needed = trace_bytes(network, steps)
     streams = "`rnncalc trace --format csv` streams any length."
     held = "A bidirectional network reads from both ends and cannot be streamed; give it fewer steps."
     require_memory(needed, f"A trace of {steps:,} steps held in memory", held if network.bidirectional else streams)
