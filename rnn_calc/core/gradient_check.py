@@ -1,0 +1,297 @@
+"""A gradient against derivatives that know nothing of it: complex steps and central differences.
+
+Both follow the network's own equations step by step, under a change of one entry, or of all entries of a parameter at
+once in a drawn direction. A complex step L(W + ihE) has the derivative along E in its imaginary part, with all its
+digits however small it is. Central differences lose digits to rounding, so they judge only what stands out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import prod, sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+from rnn_calc.core.engine import Watch
+from rnn_calc.core.losses import Loss
+from rnn_calc.core.perturbed import Change, PerturbedRun
+from rnn_calc.core.trace import Trace
+from rnn_calc.core.weights import Array
+
+# Agreement to this, relative to the derivative itself, is asked for.
+TOLERANCE = 1e-7
+MOST_ENTRIES = 200
+# A sample never has fewer of one parameter.
+_FEWEST_OF_ONE = 2
+# States of all changes that are followed at once, in numbers, and the work of a check in multiply-adds.
+_NUMBERS_AT_ONCE = 2**22
+_WORK = 8e9
+_FEWEST = 8
+# Halfway through float64's exponents, where neither derivatives of 1e140 nor those of 1e−150 lose digits.
+_IMAGINARY = 1e-150
+_TINY, _HUGE = 1e-130, 1e130
+_REAL = 2.0**-12
+_ULP = float(np.finfo(np.float64).eps)
+# The states of a step are some sums and functions; a gate that is nearly shut can lose some digits in them.
+_DRIFT = 1e-10
+
+
+class Probe(NamedTuple):
+    """One derivative that was looked at: of one entry of a parameter, or along a drawn direction (`entry` is None).
+
+    `size` is what its rounding is relative to: for an entry the gradient itself, for a direction the root of the
+    squares of what is added up. `rounding` is what float64 may be off by. `central` is None where rounding hides it,
+    or where a relu switches within the step (`kinked`); `central_error` is how far it can be trusted.
+    """
+
+    name: str
+    entry: tuple[int, ...] | None
+    gradient: float
+    complex_step: float
+    size: float
+    rounding: float
+    central: float | None
+    central_error: float
+    kinked: bool = False
+
+    @property
+    def error(self) -> float:
+        """The relative difference between the gradient and the complex step."""
+        return self._relative(self.complex_step)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the difference is no more than the rounding of sums so much larger than the derivative."""
+        apart = abs(self.gradient - self.complex_step)
+        return self.error > TOLERANCE and apart <= self.rounding
+
+    @property
+    def holds(self) -> bool:
+        """Whether both derivatives agree with the gradient, as far as float64 can tell."""
+        return (self.error <= TOLERANCE or self.undecided) and self.central_holds
+
+    @property
+    def central_holds(self) -> bool:
+        """The same of the central difference alone."""
+        return self.central is None or abs(self.gradient - self.central) <= self.central_error
+
+    @property
+    def relative_central_error(self) -> float | None:
+        """The relative difference between the gradient and the central difference, where there is one."""
+        return None if self.central is None else self._relative(self.central)
+
+    def _relative(self, other: float) -> float:
+        apart, size = abs(self.gradient - other), max(self.size, abs(other))
+        # What is no number agrees with nothing.
+        return 0.0 if apart == 0 else apart / size if np.isfinite(apart) else float("inf")
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """Every derivative that was looked at, of how many entries there are, and the seed of sample and directions.
+
+    `drift` is the largest difference between a traced state and the same step made anew.
+    """
+
+    probes: tuple[Probe, ...]
+    total: int
+    seed: int
+    drift: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether every derivative agrees, and so do the states."""
+        return not self.failed and self.drift <= _DRIFT
+
+    @property
+    def failed(self) -> tuple[Probe, ...]:
+        """The derivatives that do not agree."""
+        return tuple(probe for probe in self.probes if not probe.holds)
+
+    @property
+    def entries(self) -> tuple[Probe, ...]:
+        """Those of single entries."""
+        return tuple(probe for probe in self.probes if probe.entry is not None)
+
+    @property
+    def directions(self) -> tuple[Probe, ...]:
+        """Those along drawn directions."""
+        return tuple(probe for probe in self.probes if probe.entry is None)
+
+    @property
+    def worst(self) -> Probe:
+        """The derivative that is furthest off, where rounding does not explain it."""
+        decided = [probe for probe in self.probes if not probe.undecided] or self.probes
+        return max(decided, key=lambda probe: probe.error)
+
+    @property
+    def worst_central(self) -> Probe | None:
+        """The one whose central difference is furthest off; one that fails before any that holds."""
+        there = [probe for probe in self.probes if probe.central is not None]
+        key = lambda probe: (not probe.central_holds, probe.relative_central_error)  # noqa: E731
+        return max(there, key=key, default=None)
+
+    @property
+    def central_count(self) -> int:
+        """How many central differences stand out of their rounding."""
+        return sum(probe.central is not None for probe in self.probes)
+
+    @property
+    def kinked(self) -> int:
+        """How many central differences were left out because a relu switches within their step."""
+        return sum(probe.kinked for probe in self.probes)
+
+    @property
+    def undecided(self) -> int:
+        """How many derivatives are below the rounding of what they are added up from."""
+        return sum(probe.undecided for probe in self.probes)
+
+
+def check_gradient(
+    run: Trace,
+    loss: Loss,
+    gradients: Mapping[str, Array],
+    scales: Mapping[str, float] | None = None,
+    *,
+    seed: int = 0,
+    most: int = MOST_ENTRIES,
+    watch: Watch = iter,
+) -> GradientCheck:
+    """The gradient of a loss, by canonical names, against complex steps and central differences.
+
+    Every entry is looked at where there are at most `most`, else a sample over all parameters, drawn with `seed`; and
+    one drawn direction through each parameter, and one through all of them. `scales` are, for each parameter, the sum
+    of the norms of what the gradient is added up from; without them, its own norm.
+    """
+    total = sum(array.size for array in gradients.values())
+    rng = np.random.default_rng([seed, 3])
+    entries = list(_sample(gradients, _affordable(run, most), rng))
+    plans = [Change(1, entry=entry) for entry in entries]
+    groups = [*([name] for name in gradients), list(gradients)]
+    plans += [Change(1, direction=_direction(gradients, names, rng)) for names in groups]
+    width = max(*run.network.widths, run.network.d_in, run.network.output_width, run.network.d_out)
+    at_once = max(1, min(len(plans), _NUMBERS_AT_ONCE // (4 * run.steps * width)))
+    found: list[Probe] = []
+    drift = 0.0
+    scales = scales or {name: float(np.linalg.norm(array)) for name, array in gradients.items()}
+    for start in watch(range(0, len(plans), at_once)):
+        probes, apart = _probe(run, loss, plans[start : start + at_once], gradients, scales)
+        found += probes
+        drift = max(drift, apart)
+    return GradientCheck(tuple(found), total, seed, drift)
+
+
+def _affordable(run: Trace, most: int) -> int:
+    """How many entries can be looked at in reasonable time."""
+    matrices = sum(prod(run.network.shape(p)) for p in run.network.parameters if p.is_matrix and p.role != "embedding")
+    # Two real products for the complex step, four for the differences.
+    return max(_FEWEST, min(most, int(_WORK / (6 * run.steps * max(matrices, 1)))))
+
+
+def _sample(
+    gradients: Mapping[str, Array], most: int, rng: np.random.Generator
+) -> Iterable[tuple[str, tuple[int, ...]]]:
+    """Entries of every parameter; all of them where there are few, else so many as its share of all entries is."""
+    total = sum(array.size for array in gradients.values())
+    for name, array in gradients.items():
+        count = array.size
+        if total > most:
+            count = min(array.size, max(_FEWEST_OF_ONE, most * array.size // total))
+        chosen = range(array.size) if count == array.size else np.sort(rng.choice(array.size, count, replace=False))
+        for flat in chosen:
+            yield name, tuple(int(i) for i in np.unravel_index(int(flat), array.shape))
+
+
+def _direction(gradients: Mapping[str, Array], names: Iterable[str], rng: np.random.Generator) -> dict[str, Array]:
+    """A drawn direction of norm 1 through every entry of these parameters."""
+    arrays = {name: rng.standard_normal(gradients[name].shape) for name in names}
+    norm = np.sqrt(sum(float((array * array).sum()) for array in arrays.values()))
+    return {name: array / norm for name, array in arrays.items()}
+
+
+class _Expected(NamedTuple):
+    """What the gradient says of a change, what its rounding is relative to, and how far float64 may be off."""
+
+    gradient: float
+    size: float
+    rounding: float
+
+
+def _expected(run: Trace, plan: Change, gradients: Mapping[str, Array], scales: Mapping[str, float]) -> _Expected:
+    # The rounding estimate of a product of T factors, and of the sum over T steps.
+    factor = (16 + run.steps * sqrt(max(run.network.widths))) * _ULP
+    if plan.entry:
+        name, index = plan.entry
+        value = float(gradients[name][index])
+        return _Expected(value, abs(value), factor * scales[name])
+    assert plan.direction
+    parts = [gradients[name] * array for name, array in plan.direction.items()]
+    largest = max(float(np.abs(part).max()) for part in parts)
+    # Scaled first: the squares of what is tiny would be 0.
+    squares = sum(float(((part / largest) ** 2).sum()) for part in parts) if largest > 0 else 0.0
+    rounding = sum(factor * scales[name] * float(np.linalg.norm(array)) for name, array in plan.direction.items())
+    return _Expected(float(sum(part.sum() for part in parts)), largest * float(np.sqrt(squares)), rounding)
+
+
+def _probe(
+    run: Trace, loss: Loss, plans: list[Change], gradients: Mapping[str, Array], scales: Mapping[str, float]
+) -> tuple[list[Probe], float]:
+    """The derivatives along some changes, and how far the states are off."""
+    expected = [_expected(run, plan, gradients, scales) for plan in plans]
+    steps = [_imaginary_step(one.size) for one in expected]
+    imaginary = [_sized(plan, 1j * step) for plan, step in zip(plans, steps, strict=True)]
+    complex_run = PerturbedRun(run, imaginary, anchored=True)
+    exact = [loss.steps(complex_run.outputs[:, number]).imag.sum() / step for number, step in enumerate(steps)]
+    sizes = [_REAL * (1 + _entry_size(run, plan)) for plan in plans]
+    real = [_sized(plan, h * k) for plan, h in zip(plans, sizes, strict=True) for k in (1, -1, 2, -2)]
+    differences = PerturbedRun(run, real, anchored=False)
+    found = []
+    for number, (plan, one) in enumerate(zip(plans, expected, strict=True)):
+        outputs = [differences.outputs[:, 4 * number + k] for k in range(4)]
+        runs = [loss.steps(output) for output in outputs]
+        with np.errstate(all="ignore"):
+            added = np.abs(runs[0]).sum() + np.abs(outputs[0] * loss.gradient(outputs[0])).sum()
+        kinked = bool(differences.kinked[4 * number])
+        difference, error = _central(runs, sizes[number], float(added))
+        # Nothing is said of what rounding, or the curvature within the step, could have made up.
+        central = None if kinked or not error <= max(abs(difference), one.size) / 100 else difference
+        name = plan.entry[0] if plan.entry else _named(plan)
+        entry = plan.entry[1] if plan.entry else None
+        found.append(
+            Probe(name, entry, one.gradient, float(exact[number]), one.size, one.rounding, central, error, kinked)
+        )
+    return found, complex_run.drift
+
+
+def _sized(plan: Change, size: complex) -> Change:
+    """The same change in another size."""
+    return Change(size, plan.entry, plan.direction)
+
+
+def _named(plan: Change) -> str:
+    """The parameter of a direction; "" where it goes through all."""
+    assert plan.direction
+    return next(iter(plan.direction)) if len(plan.direction) == 1 else ""
+
+
+def _entry_size(run: Trace, plan: Change) -> float:
+    return abs(float(run.weights[plan.entry[0]][plan.entry[1]])) if plan.entry else 0.0
+
+
+def _imaginary_step(size: float) -> float:
+    """A step that keeps the derivative within float64's exponents."""
+    return 1e-20 if 0 < size < _TINY else 1e-290 if size > _HUGE else _IMAGINARY
+
+
+def _central(runs: list[Array], h: float, size: float) -> tuple[float, float]:
+    """The central difference at h, improved by that at 2h, and how far it can be trusted.
+
+    `runs` are the losses at h, −h, 2h and −2h, and `size` what they are added up from.
+    """
+    with np.errstate(all="ignore"):
+        near = float((runs[0] - runs[1]).sum()) / (2 * h)
+        far = float((runs[2] - runs[3]).sum()) / (4 * h)
+        # Sums and functions of a step round a few times each, and so does the loss.
+        return (4 * near - far) / 3, abs(far - near) + 64 * _ULP * size / h
