@@ -36,6 +36,8 @@ _REAL = 2.0**-12
 _ULP = float(np.finfo(np.float64).eps)
 # The states of a step are some sums and functions; a gate that is nearly shut can lose some digits in them.
 _DRIFT = 1e-10
+# What rounding may make of the outputs of a run that is not chaotic.
+_SMOOTH = 1e-9
 
 
 class Probe(NamedTuple):
@@ -174,10 +176,10 @@ def check_gradient(
     width = max(*run.network.widths, run.network.d_in, run.network.output_width, run.network.d_out)
     at_once = max(1, min(len(plans), _NUMBERS_AT_ONCE // (4 * run.steps * width)))
     found: list[Probe] = []
-    drift = 0.0
+    drift, noise = 0.0, _noise(run)
     scales = scales or {name: float(np.linalg.norm(array)) for name, array in gradients.items()}
     for start in watch(range(0, len(plans), at_once)):
-        probes, apart = _probe(run, loss, plans[start : start + at_once], gradients, scales)
+        probes, apart = _probe(run, loss, plans[start : start + at_once], gradients, scales, noise)
         found += probes
         drift = max(drift, apart)
     return GradientCheck(tuple(found), total, seed, drift)
@@ -235,8 +237,24 @@ def _expected(run: Trace, plan: Change, gradients: Mapping[str, Array], scales: 
     return _Expected(float(sum(part.sum() for part in parts)), largest * float(np.sqrt(squares)), rounding)
 
 
+def _noise(run: Trace) -> float:
+    """What rounding makes of the outputs, relative to them: the run is made anew without a change."""
+    traced = run.h if run.y is None else run.y
+    with np.errstate(all="ignore"):
+        anew = PerturbedRun(run, [Change(0.0)] * 4, anchored=False).outputs
+        size = float(np.linalg.norm(traced))
+        apart = max(float(np.linalg.norm(anew[:, number] - traced)) for number in range(4))
+        # Sums and functions of a step round a few times each, and so does the loss.
+        return 256 * _ULP + (4 * apart / size if size > 0 else 0.0)
+
+
 def _probe(
-    run: Trace, loss: Loss, plans: list[Change], gradients: Mapping[str, Array], scales: Mapping[str, float]
+    run: Trace,
+    loss: Loss,
+    plans: list[Change],
+    gradients: Mapping[str, Array],
+    scales: Mapping[str, float],
+    noise: float,
 ) -> tuple[list[Probe], float]:
     """The derivatives along some changes, and how far the states are off."""
     expected = [_expected(run, plan, gradients, scales) for plan in plans]
@@ -247,6 +265,7 @@ def _probe(
     sizes = [_REAL * (1 + _entry_size(run, plan)) for plan in plans]
     real = [_sized(plan, h * k) for plan, h in zip(plans, sizes, strict=True) for k in (1, -1, 2, -2)]
     differences = PerturbedRun(run, real, anchored=False)
+    traced = run.h if run.y is None else run.y
     found = []
     for number, (plan, one) in enumerate(zip(plans, expected, strict=True)):
         outputs = [differences.outputs[:, 4 * number + k] for k in range(4)]
@@ -254,9 +273,10 @@ def _probe(
         with np.errstate(all="ignore"):
             added = np.abs(runs[0]).sum() + np.abs(outputs[0] * loss.gradient(outputs[0])).sum()
         kinked = bool(differences.kinked[4 * number])
-        difference, error = _central(runs, sizes[number], float(added))
+        difference, error = _central(runs, sizes[number], noise * float(added))
         # Nothing is said of what rounding, or the curvature within the step, could have made up.
-        central = None if kinked or not error <= max(abs(difference), one.size) / 100 else difference
+        told = error <= max(abs(difference), one.size) / 100 and _is_smooth(outputs, traced)
+        central = difference if told and not kinked else None
         name = plan.entry[0] if plan.entry else _named(plan)
         entry = plan.entry[1] if plan.entry else None
         found.append(
@@ -285,13 +305,20 @@ def _imaginary_step(size: float) -> float:
     return 1e-20 if 0 < size < _TINY else 1e-290 if size > _HUGE else _IMAGINARY
 
 
-def _central(runs: list[Array], h: float, size: float) -> tuple[float, float]:
+def _is_smooth(outputs: list[Array], traced: Array) -> bool:
+    """Whether the step changes the outputs about linearly: in a chaotic run even rounding changes them altogether."""
+    with np.errstate(all="ignore"):
+        bent = np.linalg.norm(outputs[0] + outputs[1] - 2 * traced)
+        moved = np.linalg.norm(outputs[0] - outputs[1])
+        return bool(bent <= 0.1 * moved + _SMOOTH * np.linalg.norm(traced))
+
+
+def _central(runs: list[Array], h: float, noise: float) -> tuple[float, float]:
     """The central difference at h, improved by that at 2h, and how far it can be trusted.
 
-    `runs` are the losses at h, −h, 2h and −2h, and `size` what they are added up from.
+    `runs` are the losses at h, −h, 2h and −2h, and `noise` is what rounding makes of them.
     """
     with np.errstate(all="ignore"):
         near = float((runs[0] - runs[1]).sum()) / (2 * h)
         far = float((runs[2] - runs[3]).sum()) / (4 * h)
-        # Sums and functions of a step round a few times each, and so does the loss.
-        return (4 * near - far) / 3, abs(far - near) + 64 * _ULP * size / h
+        return (4 * near - far) / 3, 2 * abs(far - near) + noise / h
