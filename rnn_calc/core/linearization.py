@@ -70,9 +70,7 @@ class Layout:
         self.inputs = [vector for vector in self._users if not engine.depends_on_state(vector)]
         widths = {node: engine.layer.sizes[axis_of(node)] for node in self._order()}
         ends = np.cumsum(list(widths.values()), dtype=int).tolist()
-        self.columns = {
-            node: slice(end - width, end) for (node, width), end in zip(widths.items(), ends, strict=True)
-        }
+        self.columns = {node: slice(end - width, end) for (node, width), end in zip(widths.items(), ends, strict=True)}
         self.width = ends[-1] if ends else 0
         self.stacks = {vector: tuple(self._stacks(vector)) for vector in self._users}
 
@@ -115,9 +113,7 @@ class Linearization:
     With `whole` the parts that do not depend on the state are there too: those of inputs and parameters.
     """
 
-    def __init__(
-        self, engine: Engine, values: Values, *, whole: bool = False, factors: Factors | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, values: Values, *, whole: bool = False, factors: Factors | None = None) -> None:
         self._engine, self._values = engine, values
         self._factors = factors or Factors(engine, values)
         paths = Paths(engine, self._factors, whole=whole)
@@ -158,6 +154,14 @@ class Linearization:
             found[target] = parts
             seen |= {start for part in parts for start in part.starts}
         return found
+
+    def states(self, *, previous: bool = False) -> list[Vector]:
+        """The states after a step, or before it."""
+        return [Vector(name, axis, previous) for name, axis in self._engine.layer.state.items()]
+
+    def width_of(self, target: Place) -> int:
+        """How wide a target is."""
+        return self._engine.layer.sizes[axis_of(target)]
 
     def exponent(self, t: int) -> int:
         """The power of two that `pull` and `push` leave out at step `t`: 0 unless every unit saturates."""
@@ -210,6 +214,29 @@ class Linearization:
                     pending[vector] = found
         return {place.name: rows for place, rows in pending.items() if isinstance(place, Vector)}
 
+    def elementwise_rows(self, cotangents: Mapping[str, Array], nodes: Array) -> dict[Place, Array]:
+        """The cotangents of inputs and parameters that no matrix stands before, of every step at once.
+
+        Shapes: each state's cotangents (T, n), `nodes` (T, layout.width) as `pull` gives them; results (T, ·).
+        """
+        found: dict[Place, Array] = {}
+        rows: dict[Place, Array] = {state: cotangents[state.name] for state in self.states()}
+        everything = {start for parts in self.parts.values() for part in parts for start in part.starts}
+        for target in self.parts:
+            inputs = [(place, path) for place, path in self.direct[target] if place.name == "x"]
+            wanted = [*inputs, *self.elementwise[target]]
+            if not wanted:
+                continue
+            own = (
+                self._through_matrices(target, nodes, everything, rows.get(target))
+                if target not in rows
+                else rows[target]
+            )
+            assert own is not None
+            for place, path in wanted:
+                _add(found, place, own * path)
+        return found
+
     def push(self, t: int, tangents: Mapping[str, Array]) -> dict[str, Array]:
         """Rows (r, n) of tangents of each state before step `t`, times (∂state_t/∂state_{t−1})ᵀ/2^`exponent(t)`.
 
@@ -227,8 +254,8 @@ class Linearization:
             for part in self.parts[target]:
                 block = row[:, part.columns].reshape(count, len(part.starts), -1)
                 terms.append((block * part.at(t)).sum(axis=1))
-            width = self._engine.layer.sizes[axis_of(target)]
-            self._learn(target, sum(terms[1:], terms[0]) if terms else np.zeros((count, width)), known, row)
+            rows = sum(terms[1:], terms[0]) if terms else np.zeros((count, self.width_of(target)))
+            self._learn(target, rows, known, row)
         return {name: known[self._state(name)] for name in self._engine.layer.state}
 
     def _learn(self, place: Place, rows: Array, known: dict[Place, Array], row: Array) -> None:

@@ -77,6 +77,30 @@ def _concatenate(matrices: Sequence[tuple[Array, bool]]) -> Array:
     return whole
 
 
+def run_calls(groups: Sequence[Calls], count: int) -> None:
+    """Every group's calls for each of `count` steps; the calls within a group may run in any order."""
+    if all(len(group) == 1 for group in groups):
+        calls = list(_every(groups, slice(0, count), 1))
+    else:
+        calls = [*_every(groups, slice(0, count, 2), 1), *_every(groups, slice(1, count, 2), -1)]
+    # With an odd number of steps the calls of the second kind run out first, after the last step is done.
+    deque(zip(*calls, strict=False), maxlen=0)
+
+
+def _every(groups: Sequence[Calls], steps: slice, order: int) -> Iterator[map[Any]]:
+    """The calls of some of the steps; where their order is free it is the given one or, for −1, the opposite."""
+    for group in groups:
+        for function, operands in group[::order]:
+            yield map(function, *(rows if isinstance(rows, repeat) else rows[steps] for rows in operands))
+
+
+def in_pieces(matrix: Array) -> list[Array]:
+    """The rows of a matrix in the order in which memory gives them fastest, in one piece if it is small."""
+    count = 1 if matrix.nbytes <= _STAYS_IN_CACHE else -(-matrix.nbytes // _PIECE)
+    parts = np.array_split(matrix, min(count, len(matrix)))
+    return parts if matrix.nbytes > _FAR else [_in_columns(part) for part in parts]
+
+
 class _Drive(NamedTuple):
     """Given values side by side: their stacked matrix and the vector it multiplies, if any, and what is added."""
 
@@ -108,13 +132,8 @@ class Recurrence:
 
     @cached_property
     def pieces(self) -> list[list[Array]]:
-        """The rows of each stack in the order in which memory gives them fastest, in one piece if it is small."""
-        found = []
-        for matrix in self.stacks:
-            count = 1 if matrix.nbytes <= _STAYS_IN_CACHE else -(-matrix.nbytes // _PIECE)
-            parts = np.array_split(matrix, min(count, len(matrix)))
-            found.append(parts if matrix.nbytes > _FAR else [_in_columns(part) for part in parts])
-        return found
+        """The rows of each stack in pieces that memory gives fast."""
+        return list(map(in_pieces, self.stacks))
 
     @cached_property
     def drives(self) -> list[_Drive]:
@@ -179,12 +198,7 @@ class StepLoop:
             self._array(self._layout.place(Ref(name, previous=True)))[0] = values.previous[name][0]
         for drive in self._recurrence.drives:
             self._fill(drive, values, count)
-        if all(len(group) == 1 for group in self._groups):
-            calls = list(self._every(slice(0, count), 1))
-        else:
-            calls = [*self._every(slice(0, count, 2), 1), *self._every(slice(1, count, 2), -1)]
-        # With an odd number of steps the calls of the second kind run out first, after the last step is done.
-        deque(zip(*calls, strict=False), maxlen=0)
+        run_calls(self._groups, count)
         self._keep(values, count)
 
     def _written_directly(self) -> dict[int, str]:
@@ -233,12 +247,6 @@ class StepLoop:
             found.append((piece.dot, (vector, self._columns(part))))
             start = part.stop
         return found
-
-    def _every(self, steps: slice, order: int) -> Iterator[map[Any]]:
-        """The calls of some of the steps; where their order is free it is the given one or, for −1, the opposite."""
-        for group in self._groups:
-            for function, operands in group[::order]:
-                yield map(function, *(rows if isinstance(rows, repeat) else rows[steps] for rows in operands))
 
     def _fill(self, drive: _Drive, values: Values, count: int) -> None:
         out, weights = self._array(drive.place)[:count], self._recurrence.weights

@@ -1,0 +1,364 @@
+"""Trace + loss → Gradients: backpropagation through time, with what every step adds to every gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from rnn_calc.core.backward import Backward, Exponents, Scaled, shift
+from rnn_calc.core.elementwise import Place, products_of
+from rnn_calc.core.engine import Engine
+from rnn_calc.core.equations import Expression, Parameter, Product, Sum, Vector, axis_of
+from rnn_calc.core.errors import DataError, NonFiniteError
+from rnn_calc.core.evaluation import evaluate
+from rnn_calc.core.inputs import Indices
+from rnn_calc.core.layer_trace import LayerTrace
+from rnn_calc.core.linearization import Layout
+from rnn_calc.core.losses import Loss
+from rnn_calc.core.memory import FLOAT64, require_memory
+from rnn_calc.core.network import Network
+from rnn_calc.core.trace import Trace
+from rnn_calc.core.weights import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Occurrences:
+    """What the steps add to a gradient: step t adds left_t ⊗ right_t × 2^exponents[t], without `right` left_t itself.
+
+    Rows are in the order of time. With `tokens`, of an embedding, step t adds left_t to the row of that number.
+    Shapes: left (T, m), right (T, n), exponents and tokens (T,).
+    """
+
+    left: Array
+    right: Array | None
+    exponents: Exponents
+    tokens: Indices | None = None
+
+    def top(self) -> int:
+        """The largest power of two of a step that adds anything."""
+        there = self.left.any(axis=1)
+        return int(self.exponents[there].max()) if there.any() else 0
+
+    def total(self, exponent: int, shape: tuple[int, ...]) -> Array:
+        """The sum over all steps, divided by 2^`exponent`."""
+        left = Scaled(self.left, self.exponents).relative_to(exponent)
+        if self.tokens is not None:
+            total = np.zeros(shape)
+            np.add.at(total, self.tokens, left)
+            return total
+        return np.asarray(left.sum(axis=0) if self.right is None else left.T @ self.right)
+
+    def at(self, place: int, shape: tuple[int, ...]) -> Array:
+        """What one step adds, counted from 0, but for its power of two."""
+        left = self.left[place]
+        if self.tokens is not None:
+            added = np.zeros(shape)
+            added[self.tokens[place]] = left
+            return added
+        return left if self.right is None else np.outer(left, self.right[place])
+
+    def along(self, gradient: Array) -> Array:
+        """⟨added_t, gradient⟩ of every step t, but for its power of two."""
+        if self.tokens is not None:
+            return np.asarray((gradient[self.tokens] * self.left).sum(axis=1))
+        seen = self.left * gradient if self.right is None else (self.left @ gradient) * self.right
+        return np.asarray(seen.sum(axis=1))
+
+    def inner(self, other: Occurrences) -> Array:
+        """⟨added_t, other's added_t⟩ of every step t, but for their powers of two."""
+        if other.tokens is not None and self.tokens is None:
+            return other.inner(self)
+        if self.tokens is None or other.tokens is not None:
+            same = np.asarray((self.left * other.left).sum(axis=1))
+            if self.tokens is not None:
+                return np.asarray(same * (self.tokens == other.tokens))
+            if self.right is None or other.right is None:
+                return same
+            return np.asarray(same * (self.right * other.right).sum(axis=1))
+        assert other.right is not None
+        rows = other.left[np.arange(len(other.left)), self.tokens]
+        return np.asarray(rows * (self.left * other.right).sum(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class LayerGradients:
+    """The derivatives of the loss within one direction of one layer, in the order in which it read.
+
+    `states` holds ∂L/∂h_t, and ∂L/∂c_t where there is a cell state; `local` is the part of ∂L/∂h_t that does not come
+    through later steps of the layer. `nodes` are the derivatives by the pre-activations, in the columns of `layout`;
+    `direct` is what reaches an input without a matrix, if anything does.
+    Shapes: states and local (T, n), nodes (T, layout.width), direct (T, d_in of the layer).
+    """
+
+    run: LayerTrace
+    states: dict[str, Scaled]
+    local: Scaled
+    engine: Engine
+    layout: Layout
+    nodes: Scaled
+    direct: Array | None
+
+    @cached_property
+    def inputs(self) -> Scaled:
+        """∂L/∂x_t of what the layer reads, in the order in which it reads. Shapes: (T, d_in of the layer)."""
+        rows = np.zeros((len(self.nodes.rows), self.run.layer.sizes["d_in"])) if self.direct is None else self.direct
+        for vector in self.layout.inputs:
+            for stack in self.layout.stacks[vector]:
+                rows = rows + self.nodes.rows[:, stack.columns] @ self.engine.stacked(stack.matrices)
+        return Scaled(rows, self.nodes.exponents)
+
+
+@dataclass(frozen=True, eq=False)
+class Gradient:
+    """The gradient of one parameter: `scaled` × 2^`exponent`, where the exponent is 0 unless float64 is left."""
+
+    scaled: Array
+    exponent: int
+
+    @property
+    def array(self) -> Array:
+        """As float64; entries beyond its range are infinite, entries below it 0."""
+        if not self.exponent:
+            return self.scaled
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(np.ldexp(self.scaled, int(np.clip(self.exponent, -5000, 5000))))
+
+    @property
+    def log10_norm(self) -> float:
+        """log₁₀ of the Frobenius norm; −∞ for an exact zero."""
+        flat = self.scaled.reshape(1, -1)
+        return float(Scaled(flat, np.array([self.exponent])).log10_norms[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """The derivatives of a loss by every value and parameter of a run.
+
+    `losses` are the L_t that the loss is the sum of; `outputs_gradient` is ∂L_t/∂y_t, or by h_t without a readout;
+    `layers` are in the order of `trace.layers`.
+    Shapes: losses (T,), outputs_gradient (T, d).
+    """
+
+    trace: Trace
+    loss_function: Loss
+    losses: Array
+    outputs_gradient: Array
+    layers: tuple[LayerGradients, ...]
+    occurrences: dict[str, tuple[Occurrences, ...]]
+
+    @property
+    def loss(self) -> float:
+        """L, the sum over all steps."""
+        return float(self.losses.sum())
+
+    @property
+    def x(self) -> Array:
+        """∂L/∂x_t of every input of the network. Shapes: (T, d_in)."""
+        return _in_time_total(self.layers[: self.trace.network.directions]).plain
+
+    @cached_property
+    def gradients(self) -> dict[str, Gradient]:
+        """The gradient of each parameter, under its canonical name and in the column reading."""
+        found = {}
+        for parameter in self.trace.network.parameters:
+            shape, parts = self.trace.network.shape(parameter), self.occurrences[parameter.name]
+            exponent = max(part.top() for part in parts)
+            totals = [part.total(exponent, shape) for part in parts]
+            found[parameter.name] = Gradient(sum(totals[1:], totals[0]), exponent)
+        return found
+
+    @cached_property
+    def parameters(self) -> dict[str, Array]:
+        """The same in float64.
+
+        Raises: NonFiniteError where a gradient is beyond it.
+        """
+        found = {name: gradient.array for name, gradient in self.gradients.items()}
+        for name, array in found.items():
+            if not np.isfinite(array).all():
+                raise NonFiniteError(
+                    f"The gradient of {name} leaves float64: its norm is 10^{self.gradients[name].log10_norm:.6g}. "
+                    "Take fewer steps, or smaller weights (--spectral-radius)."
+                )
+        return found
+
+    def step_gradient(self, name: str, t: int) -> Array:
+        """What the occurrence of a parameter at step `t` (from 1, in the order of time) adds to its gradient."""
+        array = self.gradients[name].scaled
+        with np.errstate(over="ignore", under="ignore"):
+            parts = [
+                np.ldexp(part.at(t - 1, array.shape), int(shift(part.exponents[t - 1])))
+                for part in self.occurrences[name]
+            ]
+        return np.asarray(sum(parts))
+
+    def step_log10_norms(self, name: str) -> Array:
+        """log₁₀ of the Frobenius norm of what each step adds; −∞ for an exact zero. Shapes: (T,)."""
+        parts = self.occurrences[name]
+        squares = np.zeros(self.trace.steps)
+        exponents = np.max([part.exponents for part in parts], axis=0)
+        for one in parts:
+            for other in parts:
+                units = shift(one.exponents + other.exponents - 2 * exponents)
+                squares = squares + np.ldexp(one.inner(other), units)
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log10(np.maximum(squares, 0)) / 2 + exponents * np.log10(2))
+
+    def step_shares(self, name: str) -> Array:
+        """⟨G_t, G⟩/‖G‖² of what each step adds to the gradient G: they add up to 1; NaN where G is 0. Shapes: (T,)."""
+        gradient = self.gradients[name]
+        square = float(np.vdot(gradient.scaled, gradient.scaled))
+        along = np.zeros(self.trace.steps)
+        for part in self.occurrences[name]:
+            along = along + np.ldexp(part.along(gradient.scaled), shift(part.exponents - gradient.exponent))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(along / square)
+
+
+def backpropagate(trace: Trace, loss: Loss) -> Gradients:
+    """Every derivative of `loss` over a trace of one sequence.
+
+    Raises: DataError for a batch, or targets that do not fit; NonFiniteError where the loss has no finite derivative;
+    TooLargeError before anything is allocated.
+    """
+    if trace.x.ndim != 2:
+        raise DataError("Backpropagation is done on one sequence, not on a batch.")
+    _require_memory(trace)
+    outputs = trace.h if trace.y is None else trace.y
+    losses, own = loss.steps(outputs), loss.gradient(outputs)
+    if not (np.isfinite(losses).all() and np.isfinite(own).all()):
+        raise NonFiniteError("The loss has no finite value or derivative at some step; scale weights or targets down.")
+    network = trace.network
+    occurrences: dict[str, list[Occurrences]] = {parameter.name: [] for parameter in network.parameters}
+    below = Scaled(own, np.zeros(len(own), dtype=np.int64))
+    if network.readout:
+        below = _read_out(network, trace, own, occurrences)
+    layers: list[LayerGradients] = []
+    for index in reversed(range(network.layers)):
+        runs = trace.directions(index)
+        done = [
+            _through_layer(run, local, trace, occurrences)
+            for run, local in zip(runs, _unmerged(network, runs, below), strict=True)
+        ]
+        layers = [*done, *layers]
+        if index:
+            below = _in_time_total(done)
+    if network.embedding:
+        assert trace.tokens is not None
+        below = _in_time_total(layers[: network.directions])
+        occurrences["E"].append(Occurrences(below.rows, None, below.exponents, trace.tokens))
+    return Gradients(
+        trace, loss, losses, own, tuple(layers), {name: tuple(parts) for name, parts in occurrences.items()}
+    )
+
+
+def _require_memory(trace: Trace) -> None:
+    widths = sum(stage.sizes[axis_of(e.expression)] for stage in trace.network.stages for e in stage.equations)
+    require_memory(
+        FLOAT64 * trace.steps * 3 * (widths + trace.network.d_in),
+        f"Backpropagation through {trace.steps:,} steps",
+        "`rnncalc gradient-decay --from-loss` needs next to none; or take fewer steps.",
+    )
+
+
+def _read_out(network: Network, trace: Trace, own: Array, occurrences: dict[str, list[Occurrences]]) -> Scaled:
+    """The derivative by the joined output that is read out."""
+    assert network.readout
+    expression = network.readout.equations[0].expression
+    exponents = np.zeros(len(own), dtype=np.int64)
+    for term in expression.terms if isinstance(expression, Sum) else (expression,):
+        if isinstance(term, Parameter):
+            occurrences[term.name].append(Occurrences(own, None, exponents))
+    (product,) = products_of(expression)
+    occurrences[product.matrix.name].append(Occurrences(own, trace.h, exponents))
+    return Scaled(own @ trace.weights[product.matrix.name], exponents)
+
+
+def _unmerged(network: Network, runs: tuple[LayerTrace, ...], joined: Scaled) -> Iterator[Scaled]:
+    """The derivative by each direction's h, in the order in which that direction read, from that by both joined."""
+    width = runs[0].h.shape[-1]
+    for place, run in enumerate(runs):
+        rows = joined.rows
+        if len(runs) == 2:
+            match network.merge:
+                case "concat":
+                    rows = rows[:, place * width : (place + 1) * width]
+                case "average":
+                    rows = rows / 2
+                case "product":
+                    rows = rows * runs[1 - place].h
+        own = Scaled(rows, joined.exponents)
+        yield own[::-1] if run.layer.reverse else own
+
+
+def _in_time_total(directions: list[LayerGradients] | tuple[LayerGradients, ...]) -> Scaled:
+    """The derivative by what the directions of a layer read, in the order of time."""
+    found = [own.inputs[::-1] if own.run.layer.reverse else own.inputs for own in directions]
+    exponents = np.max([own.exponents for own in found], axis=0)
+    rows = [np.ldexp(own.rows, shift(own.exponents - exponents)[:, None]) for own in found]
+    return found[0] if len(found) == 1 else Scaled(rows[0] + rows[1], exponents)
+
+
+def _through_layer(
+    run: LayerTrace, local: Scaled, trace: Trace, occurrences: dict[str, list[Occurrences]]
+) -> LayerGradients:
+    """The way back through one direction of one layer; what it adds to the parameters goes to `occurrences`."""
+    engine, T = Engine(run.layer, trace.weights), len(local.rows)
+    states = {name: np.empty((T, run.layer.sizes[axis])) for name, axis in run.layer.state.items()}
+    exponents = np.zeros(T, dtype=np.int64)
+    nodes = np.empty((T, 0))
+    # By inputs and parameters that are multiplied unit by unit, without a matrix.
+    elementwise: dict[Place, Array] = {}
+    for block in Backward(engine, run.values, local, whole=True).blocks():
+        steps = slice(block.start, block.stop)
+        layout = block.derivative.layout
+        if not nodes.size:
+            nodes = np.empty((T, layout.width))
+        nodes[steps], exponents[steps] = block.nodes, block.exponent
+        for name, own in block.states.items():
+            states[name][steps] = own
+        for place, rows in block.derivative.elementwise_rows(block.states, block.nodes).items():
+            elementwise.setdefault(place, np.empty((T, rows.shape[1])))[steps] = rows
+    _collect(engine, run, layout.columns, Scaled(nodes, exponents), elementwise, occurrences)
+    return LayerGradients(
+        run,
+        {name: Scaled(own, exponents) for name, own in states.items()},
+        local,
+        engine,
+        layout,
+        Scaled(nodes, exponents),
+        next((rows for place, rows in elementwise.items() if isinstance(place, Vector)), None),
+    )
+
+
+def _collect(
+    engine: Engine,
+    run: LayerTrace,
+    columns: Mapping[Expression, slice],
+    nodes: Scaled,
+    elementwise: Mapping[Place, Array],
+    occurrences: dict[str, list[Occurrences]],
+) -> None:
+    """Add what the steps of a layer give to each of its parameters."""
+
+    def add(parameter: Parameter, left: Array, right: Array | None = None) -> None:
+        backward = run.layer.reverse
+        right = right[::-1] if backward and right is not None else right
+        left, exponents = (left[::-1], nodes.exponents[::-1]) if backward else (left, nodes.exponents)
+        occurrences[parameter.name].append(Occurrences(left, right, exponents))
+
+    operands: dict[Expression, Array] = {}
+    for node, own in columns.items():
+        for term in node.terms if isinstance(node, Sum) else (node,):
+            if isinstance(term, Product):
+                if term.vector not in operands:
+                    operands[term.vector] = evaluate(term.vector, run.values, engine.weights)
+                add(term.matrix, nodes.rows[:, own], operands[term.vector])
+            elif isinstance(term, Parameter):
+                add(term, nodes.rows[:, own])
+    for place, rows in elementwise.items():
+        if isinstance(place, Parameter):
+            add(place, rows)
