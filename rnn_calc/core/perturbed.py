@@ -6,7 +6,7 @@ those give. A change is real, for differences, or imaginary, for complex steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from rnn_calc.core.equations import (
     Sum,
     Vector,
 )
-from rnn_calc.core.network import Layer
+from rnn_calc.core.network import Layer, Network
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
 
@@ -106,84 +106,57 @@ def _sigmoid(z: Numbers) -> Numbers:
     return np.asarray(np.where(z.real < 0, small, 1) / (1 + small))
 
 
-class PerturbedRun:
-    """The outputs of a traced run under every change; `kinked` are the changes under which a relu went the other way.
+class PerturbedEquations:
+    """Equations with the weights of every change; `kinked` are the changes under which a relu went the other way.
 
-    With `anchored`, each step starts from the real parts of the traced states, so that what a chaotic network makes of
-    rounding does not count; `drift` is then the largest difference, relative to the state, within one step.
+    That is looked for where `fours` says that changes come in groups of four, by h, −h, 2h and −2h.
     """
 
-    def __init__(self, run: Trace, changes: list[Change], *, anchored: bool) -> None:
-        self._weights = PerturbedWeights(run.weights.arrays, changes)
-        self._anchored = anchored
-        self.kinked: Flags = np.zeros(len(changes), dtype=np.bool_)
-        self.drift = 0.0
-        with np.errstate(all="ignore"):
-            self.outputs = self._follow(run)
+    def __init__(self, weights: PerturbedWeights, *, fours: bool = False) -> None:
+        self.weights = weights
+        self.kinked: Flags = np.zeros(weights.count, dtype=np.bool_)
+        self._fours = fours
 
-    def _follow(self, run: Trace) -> Numbers:
-        """The outputs. Shapes: (T, P, d)."""
-        network = run.network
-        if network.embedding:
+    def step(self, layer: Layer, x: Numbers, previous: Mapping[str, Numbers]) -> dict[str, Numbers]:
+        """The states of a layer after one step. Shapes: each (P, n)."""
+        now: dict[str, Numbers] = {"x": x}
+        for equation in layer.equations:
+            now[equation.name] = self.value(equation.expression, now, previous)
+        return {name: now[name] for name in layer.state}
+
+    def inputs(self, run: Trace, t: int) -> Numbers:
+        """What the bottom layer reads at step `t`, counted from 0. Shapes: (P, d_in)."""
+        embedding = run.network.embedding
+        if embedding:
             assert run.tokens is not None
-            table = network.embedding.parameters[0].name
-            below: Numbers = np.stack([self._weights.row(table, int(token)) for token in run.tokens])
-        else:
-            below = np.repeat(run.x[:, None, :], self._weights.count, axis=1)
-        for level, directions in enumerate(network.stack):
-            given = run.directions(level)
-            states = [
-                self._layer(layer, below, part.initial, part.values.now)
-                for layer, part in zip(directions, given, strict=True)
-            ]
-            below = states[0]
-            if network.merges:
-                merge = network.merges[level].equations[0].expression
-                assert isinstance(merge, Merge)
-                below = _joined(merge.how, states[0], states[1])
+            return self.weights.row(embedding.parameters[0].name, int(run.tokens[t]))
+        return np.repeat(run.x[t][None], self.weights.count, axis=0)
+
+    def outputs(self, network: Network, top: Sequence[Numbers]) -> Numbers:
+        """What is judged of one step: the readout of the top layer's directions, or they themselves joined."""
+        h = _merged(network, -1, top)
         if not network.readout:
-            return below
-        expression = network.readout.equations[0].expression
-        return np.stack([self._value(expression, {"h": h}, {}) for h in below])
+            return h
+        return self.value(network.readout.equations[0].expression, {"h": h}, {})
 
-    def _layer(self, layer: Layer, x: Numbers, initial: Mapping[str, Array], traced: Mapping[str, Array]) -> Numbers:
-        """The states h in the order of time. Shapes: x (T, P, n); the result is (T, P, n)."""
-        count = self._weights.count
-        state: dict[str, Numbers] = {name: np.repeat(own[None], count, axis=0) for name, own in initial.items()}
-        found: list[Numbers] = []
-        for t, x_t in enumerate(x[::-1] if layer.reverse else x):
-            now: dict[str, Numbers] = {"x": x_t}
-            for equation in layer.equations:
-                value = self._value(equation.expression, now, state)
-                if self._anchored and equation.name in layer.state:
-                    value = self._anchor(value, traced[equation.name][t])
-                now[equation.name] = value
-            state = {name: now[name] for name in layer.state}
-            found.append(now["h"])
-        return np.stack(found[::-1] if layer.reverse else found)
-
-    def _anchor(self, value: Numbers, traced: Array) -> Numbers:
-        apart = np.abs(value.real - traced) / (1 + np.abs(traced))
-        self.drift = max(self.drift, float(apart.max()))
-        return np.asarray(traced + 1j * value.imag)
-
-    def _value(self, node: Expression, now: Mapping[str, Numbers], previous: Mapping[str, Numbers]) -> Numbers:
+    def value(self, node: Expression, now: Mapping[str, Numbers], previous: Mapping[str, Numbers]) -> Numbers:
+        """The value of an expression at one step. Shapes: each (P, n)."""
         match node:
             case Vector(name=name, previous=before):
                 return (previous if before else now)[name]
             case Parameter(name=name):
-                return self._weights.vector(name)
+                return self.weights.vector(name)
             case Product(matrix, vector):
-                return self._weights.times(matrix.name, self._value(vector, now, previous))
+                return self.weights.times(matrix.name, self.value(vector, now, previous))
             case Sum(terms):
-                values = [self._value(term, now, previous) for term in terms]
+                values = [self.value(term, now, previous) for term in terms]
                 return np.asarray(sum(values[1:], start=values[0]))
             case Hadamard(left, right):
-                return np.asarray(self._value(left, now, previous) * self._value(right, now, previous))
+                return np.asarray(self.value(left, now, previous) * self.value(right, now, previous))
             case Quotient(left, right):
-                return np.asarray(self._value(left, now, previous) / self._value(right, now, previous))
+                return np.asarray(self.value(left, now, previous) / self.value(right, now, previous))
             case Apply(function, argument):
-                return self._apply(function, self._value(argument, now, previous))
+                return self._apply(function, self.value(argument, now, previous))
             case _:
                 raise AssertionError(f"no equation of a layer or a readout holds {node}")
 
@@ -195,8 +168,7 @@ class PerturbedRun:
                 return _sigmoid(z)
             case "relu":
                 positive = z.real > 0
-                # Changes come in groups of four: by h, −h, 2h and −2h.
-                if not self._anchored:
+                if self._fours:
                     groups = positive.reshape(-1, 4, positive.shape[1])
                     self.kinked |= np.repeat((groups != groups[:, :1]).any(axis=(1, 2)), 4)
                 return np.where(positive, z, 0)
@@ -207,7 +179,68 @@ class PerturbedRun:
                 return np.asarray(1 - z)
 
 
+class PerturbedRun:
+    """The outputs (T, P, d) of a traced run under every change.
+
+    With `anchored`, each step starts from the real parts of the traced states, so that what a chaotic network makes of
+    rounding does not count; `drift` is then the largest difference, relative to the state, within one step.
+    """
+
+    def __init__(self, run: Trace, changes: list[Change], *, anchored: bool) -> None:
+        self._equations = PerturbedEquations(PerturbedWeights(run.weights.arrays, changes), fours=not anchored)
+        self._anchored = anchored
+        self.drift = 0.0
+        with np.errstate(all="ignore"):
+            self.outputs = self._follow(run)
+
+    @property
+    def kinked(self) -> Flags:
+        """The changes under which a relu went the other way than under the rest of their four."""
+        return self._equations.kinked
+
+    def _follow(self, run: Trace) -> Numbers:
+        network, equations = run.network, self._equations
+        below = np.stack([equations.inputs(run, t) for t in range(run.steps)])
+        states: list[Numbers] = []
+        for level, directions in enumerate(network.stack):
+            if level:
+                below = _merged(network, level - 1, states)
+            given = run.directions(level)
+            states = [
+                self._layer(layer, below, part.initial, part.values.now)
+                for layer, part in zip(directions, given, strict=True)
+            ]
+        return np.stack([equations.outputs(network, [state[t] for state in states]) for t in range(run.steps)])
+
+    def _layer(self, layer: Layer, x: Numbers, initial: Mapping[str, Array], traced: Mapping[str, Array]) -> Numbers:
+        """The states h in the order of time. Shapes: x (T, P, n); the result is (T, P, n)."""
+        count = self._equations.weights.count
+        state: dict[str, Numbers] = {name: np.repeat(own[None], count, axis=0) for name, own in initial.items()}
+        found: list[Numbers] = []
+        for t, x_t in enumerate(x[::-1] if layer.reverse else x):
+            state = self._equations.step(layer, x_t, state)
+            if self._anchored:
+                state = {name: self._anchor(value, traced[name][t]) for name, value in state.items()}
+            found.append(state["h"])
+        return np.stack(found[::-1] if layer.reverse else found)
+
+    def _anchor(self, value: Numbers, traced: Array) -> Numbers:
+        apart = np.abs(value.real - traced) / (1 + np.abs(traced))
+        self.drift = max(self.drift, float(apart.max()))
+        return np.asarray(traced + 1j * value.imag)
+
+
+def _merged(network: Network, level: int, states: Sequence[Numbers]) -> Numbers:
+    """What a layer gives to the next."""
+    if not network.merges:
+        return states[0]
+    merge = network.merges[level].equations[0].expression
+    assert isinstance(merge, Merge)
+    return _joined(merge.how, states[0], states[1])
+
+
 def _joined(how: str, forward: Numbers, backward: Numbers) -> Numbers:
+    """Both directions made one."""
     match how:
         case "concat":
             return np.concatenate((forward, backward), axis=-1)
