@@ -11,6 +11,7 @@ from rnn_calc.show.format import short
 Tick = tuple[float, str]
 
 _MOST = 8
+_LONGEST = 12
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -58,4 +59,9 @@ def _step(least_span: float, least: int) -> int:
 def text_ticks(texts: Sequence[str], most: int) -> list[Tick]:
     """At most about `most` of the texts at their places, from the first on."""
     step = _step(len(texts) / most, least=1) if texts else 1
-    return [(place, texts[place]) for place in range(0, len(texts), step)]
+    return [(place, cut_tick(texts[place])) for place in range(0, len(texts), step)]
+
+
+def cut_tick(text: str) -> str:
+    """The text, short enough to stand at an axis: 12 characters."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -8,6 +8,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from rnn_calc.show.document import Figure, Layout, Line
+from rnn_calc.show.folding import fold_line
 from rnn_calc.show.picture import Chart, Curve
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _draw(chart: Chart, layout: Layout) -> list[Line]:
     if not series:
         nothing = "Every value is exactly 0" if chart.log10 else "No value is a finite number"
         scale = " on a logarithmic scale" if chart.log10 else ""
-        return [[(f"{nothing}: there is nothing to plot{scale}.", "")]]
+        return fold_line([(f"{nothing}: there is nothing to plot{scale}.", "")], layout.width)
     # Without colours, curves in braille look alike; letters tell them apart.
     letters = layout.ascii or (not layout.color and len(series) > 1)
     text = uniplot.plot_to_string(

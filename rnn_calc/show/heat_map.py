@@ -7,9 +7,10 @@ from functools import partial
 from math import isnan
 from typing import TYPE_CHECKING, NamedTuple
 
+from rnn_calc.show.axis_ticks import cut_tick
 from rnn_calc.show.charts import evenly
 from rnn_calc.show.document import Figure, Layout, Line, Span
-from rnn_calc.show.folding import cell_len
+from rnn_calc.show.folding import cell_len, fold_line
 from rnn_calc.show.format import short
 from rnn_calc.show.picture import HeatMap
 
@@ -21,7 +22,6 @@ _SHADES = "·░▒▓█"
 _ASCII_SHADES = ".:-=+*#%@"
 # A square of a terminal is about twice as high as wide; a few columns get more, so that their ticks have room.
 _SQUARE, _WIDEST, _FEW = 2, 6, 16
-_LONGEST_TICK = 12
 _NO_LETTER = "?"
 
 
@@ -69,36 +69,32 @@ def letters_of(names: Sequence[str]) -> tuple[str, ...]:
 def _draw(heat_map: HeatMap, layout: Layout) -> list[Line]:
     total_rows, total_columns = heat_map.values.shape
     if not total_rows or not total_columns:
-        return [[("There is nothing to draw: no row or no column.", "")]]
-    ticks = [_cut(text) for text in heat_map.y_ticks]
+        return fold_line([("There is nothing to draw: no row or no column.", "")], layout.width)
+    ticks = [cut_tick(text) for text in heat_map.y_ticks]
     rows = evenly(total_rows, max(16, min(40, layout.width // 3)))
     margin = max(cell_len(ticks[row]) for row in rows)
     room = max(1, layout.width - margin - 3)  # the frame's sides, and the gap
     columns = evenly(total_columns, room)
     cell = max(1, min(_WIDEST if len(columns) <= _FEW else _SQUARE, room // len(columns)))
     draw_cell = _cells(heat_map, layout)
-    lines: list[Line] = [[(f"down: {heat_map.y_label} · across: {heat_map.x_label}", "muted")]]
+    lines = fold_line([(f"down: {heat_map.y_label} · across: {heat_map.x_label}", "muted")], layout.width)
     for row in rows:
-        line: Line = [(ticks[row].rjust(margin), "muted"), (" │", "muted")]
+        line: Line = [(" " * (margin - cell_len(ticks[row])), ""), (f"{ticks[row]} │", "muted")]
         for column in columns:
             text, style = draw_cell(float(heat_map.values[row, column]))
             line.append((text * cell, style))
         lines.append([*line, ("│", "muted")])
-    x_ticks = _axis([_cut(heat_map.x_ticks[column]) for column in columns], cell)
+    x_ticks = _axis([cut_tick(heat_map.x_ticks[column]) for column in columns], cell, room + 1)
     lines.append([(" " * (margin + 2), ""), (x_ticks, "muted")])
-    lines += _legend(heat_map, layout, draw_cell)
+    lines += fold_line(_legend(heat_map, layout, draw_cell), layout.width)
     left_out = [
         f"{len(shown):,} of {total:,} {what}"
         for shown, total, what in ((columns, total_columns, "columns"), (rows, total_rows, "rows"))
         if len(shown) < total
     ]
     if left_out:
-        lines.append([(f"Drawn: {' and '.join(left_out)}, evenly taken.", "muted")])
+        lines += fold_line([(f"Drawn: {' and '.join(left_out)}, evenly taken.", "muted")], layout.width)
     return lines
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_TICK else f"{text[: _LONGEST_TICK - 1]}…"
 
 
 def _cells(heat_map: HeatMap, layout: Layout) -> Callable[[float], Span]:
@@ -124,29 +120,30 @@ def _shade(scale: Scale, diverges: bool, layout: Layout, value: float) -> Span:
     return shades[min(len(shades) - 1, int(share * len(shades)))], ""
 
 
-def _axis(ticks: Sequence[str], cell: int) -> str:
+def _axis(ticks: Sequence[str], cell: int, room: int) -> str:
     """As many ticks as fit, each beginning where its column does."""
     step = -(-(max(map(cell_len, ticks)) + 2) // cell)
     line = ""
     for place in range(0, len(ticks), step):
-        line += " " * (place * cell - cell_len(line)) + ticks[place]
+        if not place or place * cell + cell_len(ticks[place]) <= room:
+            line += " " * (place * cell - cell_len(line)) + ticks[place]
     return line
 
 
-def _legend(heat_map: HeatMap, layout: Layout, draw_cell: Callable[[float], Span]) -> list[Line]:
+def _legend(heat_map: HeatMap, layout: Layout, draw_cell: Callable[[float], Span]) -> Line:
     label: Span = (f"{heat_map.value_label}: ", "muted")
     if heat_map.names:
         line: Line = [label]
         for index, name in enumerate(heat_map.names):
             line += [("   " if index else "", ""), draw_cell(index), (f" {name}", "muted")]
-        return [line]
+        return line
     scale = scale_of(heat_map.values, heat_map.centre)
     if scale.low == scale.high:
-        return [[label, draw_cell(scale.low), (f" {short(scale.low, 3)} everywhere", "muted")]]
+        return [label, draw_cell(scale.low), (f" {short(scale.low, 3)} everywhere", "muted")]
     steps = 9 if layout.color or layout.ascii else 5
     shares = [place / (steps - 1) for place in range(steps)]
     line = [label, (f"{short(scale.low, 3)} ", "muted")]
     line += [draw_cell(scale.low * (1 - share) + scale.high * share) for share in shares]
     middle = short(scale.low / 2 + scale.high / 2, 3)
     end = ", infinite values as the ends" if scale.clipped else ""
-    return [[*line, (f" {short(scale.high, 3)}   ({middle} in the middle{end})", "muted")]]
+    return [*line, (f" {short(scale.high, 3)}   ({middle} in the middle{end})", "muted")]

@@ -6,6 +6,7 @@ the user's could make curves alike.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from math import ceil
 from pathlib import Path
@@ -56,7 +57,9 @@ def write_pictures(pictures: Sequence[Picture], path: Path, suffix: str = "") ->
     """Write all pictures as one file, whose suffix (or `suffix`) says what it becomes: .png, .svg or .pdf."""
     kind = (suffix or path.suffix).lower()
     canvas, metadata = _CANVASES[kind]
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        # A word in a script that the font has not is drawn as boxes; in SVG it is text, and the reader's font has it.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
         figure = _figure(pictures)

@@ -47,6 +47,8 @@ _COLD, _HOT, _NEUTRAL = (33, 102, 200), (200, 40, 43), (225, 225, 225)
 _LEVELS = ((0, 34, 78), (66, 78, 108), (124, 123, 120), (183, 171, 107), (254, 232, 56))
 # Okabe and Ito's colours without black, the light and the dark by turns.
 _KINDS = ((86, 180, 233), (213, 94, 0), (240, 228, 66), (0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167))
+# A colour whose red, green and blue together are less takes white letters.
+_DARK = 330
 # Styles whose colours not every terminal has.
 _COLORED = ("heat", "level", "kind")
 
@@ -85,7 +87,8 @@ def style_of(names: str) -> str:
         return " ".join(STYLES[name] for name in names.split())
     if scale == "kind":
         red, green, blue = _KINDS[int(given) % len(_KINDS)]
-        return f"black on rgb({red},{green},{blue})"
+        ink = 255 if red + green + blue < _DARK else 0
+        return f"rgb({ink},{ink},{ink}) on rgb({red},{green},{blue})"
     value = float(given)
     if scale == "heat":
         low, high, share = _NEUTRAL, _HOT if value > 0 else _COLD, min(1.0, abs(value))
