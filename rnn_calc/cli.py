@@ -22,7 +22,19 @@ from rnn_calc.core.errors import (
 )
 
 # In the order in which help lists them; each is rnn_calc.commands.NAME, with dashes as underscores.
-COMMANDS = ("shapes", "params", "cost", "cells", "compare", "trace", "gradient-decay", "inspect", "export", "examples")
+COMMANDS = (
+    "shapes",
+    "params",
+    "cost",
+    "cells",
+    "compare",
+    "trace",
+    "gradient-decay",
+    "sweep",
+    "inspect",
+    "export",
+    "examples",
+)
 
 INTERRUPTED = 130
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

@@ -105,16 +105,23 @@ def _given_sequence(options: SequenceOptions, network_options: NetworkOptions, m
 State = dict[str, Array]
 
 
-def load_initial_states(options: SequenceOptions, setup: Setup) -> tuple[State, ...]:
+# What --h0 and --c0 take for numbers that nobody gives.
+_DRAWN = "gaussian"
+
+
+def load_initial_states(options: SequenceOptions, setup: Setup, seed: int) -> tuple[State, ...]:
     """The states before the first step of each layer and direction, from the bottom up, forward before backward.
 
-    Each is --h0 (--c0), else the file's h0 (c0), else zeros.
+    Each is --h0 (--c0), else the file's h0 (c0), else zeros. The seed is that of one that is drawn.
     """
     network = setup.network
     layers = [layer for directions in network.stack for layer in directions]
     states = [{name: np.zeros(layer.sizes[axis]) for name, axis in layer.state.items()} for layer in layers]
     for name, text, given in (("h", options.h0, setup.model.h0), ("c", options.c0, setup.model.c0)):
         flag = f"--{name}0"
+        if text is not None and text.strip() == _DRAWN and name in network.cell.state:
+            _draw_states(states, name, seed)
+            continue
         if text is not None:
             allow = setup.options.allow_nonfinite
             rows = [sequences.parse_vector(part, flag, allow_nonfinite=allow) for part in text.split(";")]
@@ -137,6 +144,13 @@ def load_initial_states(options: SequenceOptions, setup: Setup) -> tuple[State, 
                 raise SizeError(f"{flag} has {count_numbers(len(row))}; {axis} = {needs} needs {needs}.")
             state[name] = np.array(row, dtype=np.float64)
     return tuple(states)
+
+
+def _draw_states(states: list[State], name: str, seed: int) -> None:
+    """Standard normal numbers for one of the states of every layer and direction."""
+    for place, state in enumerate(states):
+        # Not the stream of any input or weight.
+        state[name] = np.random.default_rng([seed, 2, place, name == "c"]).standard_normal(state[name].shape)
 
 
 # More arrays than this are counted and not listed.

@@ -49,7 +49,9 @@ class SequenceOptions:
     ] = None
     h0: Annotated[
         str | None,
-        text_option("--h0", text='Initial state, "0.1, 0.2"; of each layer: "0.1; 0.2". [zeros]', metavar="NUMBERS"),
+        text_option(
+            "--h0", text='Initial state, "0.1, 0.2"; of each layer: "0.1; 0.2"; or gaussian. [zeros]', metavar="NUMBERS"
+        ),
     ] = None
     c0: Annotated[str | None, text_option("--c0", text="The same for an LSTM's cell state.", metavar="NUMBERS")] = None
 

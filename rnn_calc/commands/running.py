@@ -23,6 +23,7 @@ from rnn_calc.commands.setup import Setup, load_model, load_setup
 from rnn_calc.core.errors import DataError
 from rnn_calc.core.trace import Trace, require_finite, require_trace_memory, trace, trace_blocks
 from rnn_calc.core.weights import Array, Weights
+from rnn_calc.files.model import ModelFile
 from rnn_calc.files.sequences import Sequence
 from rnn_calc.show.document import AGAIN
 from rnn_calc.show.progress import tracked, watching
@@ -94,13 +95,18 @@ def prepare_run(
     network: NetworkOptions,
     weights: WeightOptions,
     sequence: SequenceOptions,
+    model: ModelFile | None = None,
+    /,
     *,
     command: str,
     default_steps: int,
     **others: object,
 ) -> Run:
-    """Everything a run needs, from the options and the file they name; `others` are the command's further options."""
-    model = load_model(network)
+    """Everything a run needs, from the options and the file they name; `others` are the command's further options.
+
+    `model` is what that file holds, where it has been read already.
+    """
+    model = model or load_model(network)
     seed = seed_of(weights, model)
     inputs = load_sequence(sequence, network, model, default_steps=default_steps, seed=seed)
     setup = load_setup(network, sequence=inputs, model=model)
@@ -111,7 +117,7 @@ def prepare_run(
         setup,
         arrays,
         inputs,
-        load_initial_states(sequence, setup),
+        load_initial_states(sequence, setup, seed),
         changed,
         command_line(command, *_resolved(network, weights, sequence, setup, arrays, inputs), **others),
     )

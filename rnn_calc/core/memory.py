@@ -20,6 +20,11 @@ def physical_memory() -> int:
         return _UNKNOWN_MACHINE
 
 
+def usable_memory() -> int:
+    """Bytes that a command may ask for."""
+    return int(physical_memory() * _USABLE_SHARE)
+
+
 def write_bytes(count: int) -> str:
     """A number of bytes for a sentence: 1.5 GiB."""
     size = float(count)
@@ -35,7 +40,7 @@ def require_memory(needed: int, purpose: str, advice: str) -> None:
 
     Raises: TooLargeError, naming the memory that `purpose` takes, what the machine has, and `advice`.
     """
-    limit = int(physical_memory() * _USABLE_SHARE)
+    limit = usable_memory()
     if needed > limit:
         raise TooLargeError(
             f"{purpose} needs {write_bytes(needed)} of memory; this machine can give {write_bytes(limit)}. {advice}"

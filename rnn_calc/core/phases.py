@@ -13,6 +13,7 @@ import numpy as np
 from rnn_calc.core.decay import Verdict, gradient_decay
 from rnn_calc.core.engine import Engine
 from rnn_calc.core.equations import Apply, walk
+from rnn_calc.core.grid import Grid
 from rnn_calc.core.layer_trace import LayerTrace
 from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.lyapunov import BLOCKS, LyapunovReport, lyapunov_exponents
@@ -69,6 +70,13 @@ class PointSummary(NamedTuple):
     agreeing: int
     runs: int
     outgrown: int
+
+
+class SweepReport(NamedTuple):
+    """What was measured at every point of a grid, in its order."""
+
+    grid: Grid
+    points: tuple[PointSummary, ...]
 
 
 def measure(trace: Trace, layer: LayerTrace | None = None) -> Measurement:

@@ -111,6 +111,11 @@ def require_writable(output: str, *, force: bool, option: str = "--output") -> N
         raise OutputError(f"There is no folder {named(path.parent)} to write {named(path.name)} in.")
 
 
+def is_device(path: str) -> bool:
+    """Whether what is at `path` is written straight: a pipe or a device, and no file that is moved there when whole."""
+    return _file_type(Path(path)) not in (None, stat.S_IFREG)
+
+
 def _require_no_folder(output: str, option: str = "--output") -> None:
     if _file_type(Path(output)) == stat.S_IFDIR:
         raise OutputError(f"{named(output)} is a folder; {option} needs the name of a file.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
@@ -46,6 +47,14 @@ def tracked(
     finally:
         if bar is not None:
             bar.stop()
+
+
+def remark(text: str) -> None:
+    """A line on stderr beside the result."""
+    if sys.stderr is None:  # closed by the shell
+        return
+    with contextlib.suppress(OSError):
+        print(f"rnncalc: {text}", file=sys.stderr)
 
 
 def watching(what: str) -> Callable[[range], Iterable[int]]:

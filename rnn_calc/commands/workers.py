@@ -1,0 +1,209 @@
+"""A sweep's runs on several cores: a process for each, with one thread of BLAS, that is given one run after another.
+
+The processes are started afresh and speak JSON over pipes: a number for each run goes in, a measurement or an error
+comes out. They do not see the terminal's interrupt, and end with their parent, whose end of the pipe is then closed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import asdict
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import IO, NamedTuple
+
+from rnn_calc.commands.options import NetworkOptions
+from rnn_calc.commands.points import Fixed, Sweep, measure_run
+from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
+from rnn_calc.commands.setup import load_model
+from rnn_calc.core import errors
+from rnn_calc.core.errors import RnnCalcError, TooLargeError
+from rnn_calc.core.grid import Axis, Grid
+from rnn_calc.core.phases import Measurement
+from rnn_calc.files.records import measurement_record, read_measurement
+
+# Whatever BLAS NumPy has been built with. More threads than one would change sums, and stand in each other's way.
+_ONE_THREAD = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+# The child looks for modules where its parent does, and nowhere else: not in the folder it happens to be in.
+_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from rnn_calc.commands.workers import serve; serve()"
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+class _Answer(NamedTuple):
+    """What came back for a run: a measurement, or what went wrong. Without any, the process has ended by itself."""
+
+    run: int
+    measurement: Measurement | None = None
+    error: RnnCalcError | None = None
+    bug: str = ""
+
+
+def measured(sweep: Sweep, runs: Iterable[int], jobs: int) -> Generator[tuple[int, Measurement], None, None]:
+    """The measurements of some runs as they come, by `jobs` processes, which end with the iteration.
+
+    Raises: what a run raises, with its point named.
+    """
+    pool = _Pool(sweep, iter(runs), jobs)
+    try:
+        for answer in pool.answers():
+            if answer.measurement is None:
+                raise _error(answer, sweep)
+            yield answer.run, answer.measurement
+    finally:
+        pool.end()
+
+
+def _error(answer: _Answer, sweep: Sweep) -> Exception:
+    where = sweep.describe(answer.run)
+    if answer.bug:
+        return RuntimeError(f"at {where}:\n{answer.bug}")
+    if answer.error is None:
+        return TooLargeError(
+            f"At {where}: the process that measured it was ended from outside, perhaps because memory ran out. "
+            "Take fewer --jobs, fewer steps or fewer units."
+        )
+    return type(answer.error)(f"At {where}: {answer.error}")
+
+
+class _Pool:
+    """Processes that take runs from one iterator, each looked after by a thread."""
+
+    def __init__(self, sweep: Sweep, runs: Iterator[int], jobs: int) -> None:
+        self._runs, self._lock = runs, Lock()
+        # None says that a thread has ended.
+        self._answers: SimpleQueue[_Answer | None] = SimpleQueue()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._order = json.dumps(_order(sweep)).encode("ascii") + b"\n"
+        try:
+            for _ in range(jobs):
+                self._processes.append(self._started())
+        except BaseException:
+            self.end()
+            raise
+
+    def answers(self) -> Iterator[_Answer]:
+        """All answers, until there are no more runs."""
+        threads = [Thread(target=self._look_after, args=(process,), daemon=True) for process in self._processes]
+        for thread in threads:
+            thread.start()
+        working = len(threads)
+        while working:
+            answer = self._answers.get()
+            if answer is None:
+                working -= 1
+            else:
+                yield answer
+
+    def end(self) -> None:
+        """End all processes, whatever they are doing."""
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.wait()
+
+    @staticmethod
+    def _started() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", _START, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **_ONE_THREAD},
+            # Of a group of its own, so that Ctrl-C is the parent's alone.
+            process_group=0 if os.name == "posix" else None,
+        )
+
+    def _look_after(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            with contextlib.suppress(OSError):
+                process.stdin.write(self._order)
+            while (run := self._next()) is not None:
+                answer = _asked(run, process.stdin, process.stdout)
+                self._answers.put(answer)
+                if answer.measurement is None:
+                    return
+        finally:
+            self._answers.put(None)
+
+    def _next(self) -> int | None:
+        with self._lock:
+            return next(self._runs, None)
+
+
+def _asked(run: int, question: IO[bytes], answer: IO[bytes]) -> _Answer:
+    try:
+        question.write(b"%d\n" % run)
+        question.flush()
+        line = answer.readline()
+    except (OSError, ValueError):
+        line = b""
+    if not line.endswith(b"\n"):
+        return _Answer(run)
+    record = json.loads(line)
+    if "bug" in record:
+        return _Answer(run, bug=record["bug"])
+    if "error" in record:
+        kind = getattr(errors, record["error"], RnnCalcError)
+        return _Answer(run, error=kind(record["message"]))
+    return _Answer(run, read_measurement(record), bug="" if read_measurement(record) else repr(record))
+
+
+def _order(sweep: Sweep) -> dict[str, object]:
+    """What a process must know of a sweep."""
+    return {
+        **asdict(sweep.fixed),
+        "axes": [[axis.name, axis.values] for axis in sweep.grid.axes],
+        "repeats": sweep.grid.repeats,
+    }
+
+
+def _sweep(line: bytes) -> Sweep:
+    order = json.loads(line)
+    fixed = Fixed(
+        NetworkOptions(**order["network"]), WeightOptions(**order["weights"]), SequenceOptions(**order["sequence"])
+    )
+    axes = tuple(Axis(name, tuple(values)) for name, values in order["axes"])
+    return Sweep(fixed, Grid(axes, order["repeats"]), load_model(fixed.network))
+
+
+def serve() -> None:
+    """Measure the runs that come in on stdin, one a line, until it is closed."""
+    # What a library prints must not get between the answers.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    questions = sys.stdin.buffer
+    line = questions.readline()
+    sweep: Sweep | None = None
+    with contextlib.suppress(BrokenPipeError):
+        for question in questions:
+            record: dict[str, float | str | None]
+            try:
+                sweep = sweep or _sweep(line)
+                record = measurement_record(measure_run(sweep, int(question)))
+            except RnnCalcError as error:
+                record = {"error": type(error).__name__, "message": str(error)}
+            except MemoryError:
+                record = {
+                    "error": "TooLargeError",
+                    "message": "this needs more memory than there is. Take fewer --jobs.",
+                }
+            except Exception:
+                record = {"bug": traceback.format_exc()}
+            answers.write(json.dumps(record).encode("ascii") + b"\n")
+            answers.flush()
