@@ -89,6 +89,7 @@ CORE_ORDER = (
     "extended",
     "entry_products",
     "block_norms",
+    "occurrences",
     "gradients",
     "lag_shares",
     "decay",

@@ -1,112 +1,203 @@
-"""The norms of one state's block of products of a layer's Jacobians, by the fastest way that is right."""
+"""The norms of blocks of products of a layer's Jacobians, by the fastest way that is right."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from math import inf, log10
 
 import numpy as np
 
+from rnn_calc.core.certificate import UNIT_ROUNDOFF, Certificate
+from rnn_calc.core.compression import FAILURE
+from rnn_calc.core.convoy import Convoy, Family
 from rnn_calc.core.direct import DirectPath
 from rnn_calc.core.engine import Engine, Watch
+from rnn_calc.core.entry_products import EntryProduct
 from rnn_calc.core.evaluation import Values
-from rnn_calc.core.extended import (
-    EntryLinearization,
-    block_norms_by_entry,
-    has_lost_gates,
-    norms_by_entry,
-)
+from rnn_calc.core.extended import has_lost_gates, norms_by_entry
 from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.memory import FLOAT64, require_memory
-from rnn_calc.core.products import JacobianProduct
+from rnn_calc.core.products import TOLERANCE, JacobianProduct, LogBound
 from rnn_calc.core.weights import Array
+
+# All states of a cell together.
+STATE = "state"
 
 _LOG10_2 = log10(2)
 # About 11 were measured for an LSTM of d_h = 500; more where entries fall into many bands of exponents.
 _ENTRIES = 25
 
 
+@dataclass(frozen=True)
+class BlockDecay:
+    """The norms of one block at every lag, as base-10 logarithms, each with its interval; and the matrices kept."""
+
+    log10_norms: Array
+    log10_low: Array
+    log10_high: Array
+    certificate: Certificate
+    kept: dict[int, Array]
+
+
 class BlockNorms:
-    """log₁₀‖∂s_T/∂s_{T−lag}‖₂ of one `state` s for every lag of one run; the lags in `jacobians` end up in `kept`."""
+    """‖∂s_T/∂s_{T−lag}‖₂, or forward ‖∂s_lag/∂s_0‖₂, for every lag of one run and each of some `states` s.
+
+    A state is one of the layer's, or "state" for all of them together.
+    """
 
     def __init__(
-        self, engine: Engine, values: Values, state: str, jacobians: Collection[int], watch: Watch = iter
+        self,
+        engine: Engine,
+        values: Values,
+        *,
+        family: Family = "back",
+        jacobians: Collection[int] = (),
+        tolerance: float = TOLERANCE,
+        watch: Watch = iter,
     ) -> None:
-        self.state = state
-        self.kept: dict[int, Array] = {}
-        self._engine, self._values, self._jacobians, self._watch = engine, values, jacobians, watch
-        self._T = len(values.now[state])
-        widths = {name: engine.layer.sizes[axis] for name, axis in engine.layer.state.items()}
-        self._rows, self.width = widths[state], sum(widths.values())
+        self._engine, self._values, self.family = engine, values, family
+        self._jacobians, self._tolerance, self._watch = jacobians, tolerance, watch
+        self._T = len(values.now["x"])
+        self.lags = range(1, self._T if family == "back" else self._T + 1)
+        self.widths = {name: engine.layer.sizes[axis] for name, axis in engine.layer.state.items()}
+        self.width = sum(self.widths.values())
 
-    def diagonal(self, direct: DirectPath) -> Array:
+    def diagonal(self, direct: DirectPath) -> BlockDecay:
         """The norms where the direct path is all there is.
 
         Raises: TooLargeError before anything is allocated.
         """
-        self._require_matrices(len(self._jacobians))
-        self.kept = {lag: direct.matrix(lag) for lag in self._jacobians}
-        return direct.log10_norms
+        self._require_matrices(len(direct.log_shares[0]), len(self._jacobians))
+        logs = direct.log_shares
+        sums = np.cumsum(logs if self.family == "forward" else logs[:0:-1], axis=0)
+        kept = {lag: np.diag(np.exp(sums[lag - 1])) for lag in self._jacobians}
+        norms = sums.max(axis=1) / np.log(10)
+        # The norm of a diagonal matrix is its largest entry: what may be off is the sum of logarithms.
+        return self._found([LogBound(norm / _LOG10_2, UNIT_ROUNDOFF, UNIT_ROUNDOFF) for norm in norms.tolist()], kept)
 
-    def measured(self) -> Array:
+    def measured(self, states: Sequence[str]) -> dict[str, BlockDecay]:
         """The norms of products of Jacobians.
 
         Raises: TooLargeError before anything is allocated; NonFiniteError where one step leaves float64.
         """
+        if not states:
+            return {}
+        rows = sum(self._rows(state) for state in states)
         # The product, what multiplies it, and the work of its singular values: 8.4 and 8.2 d_h² at d_h = 1500 and 2000.
-        self._require_matrices(10 + len(self._jacobians))
+        self._require_matrices(rows, 10 + len(self._jacobians))
         derivative = Linearization(self._engine, self._values)
-        chain = derivative.uneven_chain()
-        if chain:
-            self._require_matrices(20 + len(self._jacobians))  # 17.8 d_h² at d_h = 1000
-            found = norms_by_entry(chain, self._T, self._jacobians, self.kept, self._watch)
-            return np.array(found) * _LOG10_2
         # What one function of a linear map saturates evenly has been lifted already.
         lifted = any(map(derivative.exponent, range(self._T)))
-        if not lifted and has_lost_gates(self._engine, self._values):
-            return self._norms_by_entry()
-        compressed = None if self._jacobians else self._norms_compressed(derivative)
-        return self._norms_in_full(derivative) if compressed is None else compressed
+        if derivative.uneven_chain() or (not lifted and has_lost_gates(self._engine, self._values)):
+            return {state: self._by_entry(derivative, state) for state in states}
+        found: dict[str, BlockDecay | None] = dict.fromkeys(states)
+        if not self._jacobians:
+            found = self._walk(derivative, states, compress=True)
+        missing = [state for state in states if found[state] is None]
+        # One after the other, so that one product of full size is kept at a time.
+        found |= {state: self._in_full(derivative, state) for state in missing}
+        return {state: found[state] or self._by_entry(derivative, state) for state in states}
 
-    def _norms_by_entry(self) -> Array:
-        self._require_matrices(_ENTRIES + len(self._jacobians))
-        derivative = EntryLinearization(self._engine, self._values)
-        found = block_norms_by_entry(derivative, self._T, self.state, self._jacobians, self.kept, self._watch)
-        return np.array(found) * _LOG10_2
+    def _rows(self, state: str) -> int:
+        return self.width if state == STATE else self.widths[state]
 
-    def _require_matrices(self, count: int) -> None:
+    def _require_matrices(self, rows: int, count: int) -> None:
         require_memory(
-            FLOAT64 * self._rows * self.width * count,
+            FLOAT64 * rows * self.width * count,
             f"The gradient decay of {self._engine.layer.sizes['d_h']:,} hidden units",
             "Take fewer hidden units, or fewer --jacobian.",
         )
 
-    def _norms_compressed(self, derivative: Linearization) -> Array | None:
-        """The logarithms of all norms from compressed products, or None where what was dropped might show."""
-        product = JacobianProduct(self._rows, self.state)
-        norms = np.full(self._T - 1, -inf)
-        for lag in self._watch(range(1, self._T)):
-            product.pull(derivative, self._T - lag)
-            log2_norm = product.log2_norm()
-            if not product.trusted(log2_norm) or product.is_blind:
-                return None
-            if log2_norm == -inf and product.is_zero:
-                break  # an exact zero stays one
-            norms[lag - 1] = log2_norm * _LOG10_2
-        return norms
+    def _in_full(self, derivative: Linearization, state: str) -> BlockDecay | None:
+        """The norms from a product of which nothing is dropped; None where even its rows have lost entries."""
+        return self._walk(derivative, [state], compress=False)[state]
 
-    def _norms_in_full(self, derivative: Linearization) -> Array:
-        """The same from products of which nothing is dropped; matrices of the lags that are asked for are kept.
+    def _walk(
+        self, derivative: Linearization, states: Sequence[str], *, compress: bool
+    ) -> dict[str, BlockDecay | None]:
+        """The norms of the blocks of some states, together; None for one whose norms must be found in another way."""
+        running = {state: self._start(state, compress=compress) for state in states}
+        bounds: dict[str, list[LogBound]] = {state: [] for state in states}
+        kept: dict[str, dict[int, Array]] = {state: {} for state in states}
+        failed = set()
+        convoy = Convoy(derivative, self.family)
+        for lag in self._watch(self.lags):
+            if not running:
+                break
+            convoy.step(list(running.values()), self._t(lag))
+            for state, product in list(running.items()):
+                bound = product.bound()
+                if bound is None or product.is_blind:
+                    failed.add(state)
+                    del running[state]
+                    continue
+                bounds[state].append(bound)
+                if lag in self._jacobians:
+                    kept[state][lag] = product.matrix()
+                elif bound.log2_norm == -inf and product.is_zero and not self._jacobians:
+                    del running[state]  # an exact zero stays one
+        recomputed = not compress and not self._jacobians
+        return {
+            state: None if state in failed else self._found(bounds[state], kept[state], recomputed=recomputed)
+            for state in states
+        }
 
-        Where even a row has entries too far apart for one exponent, each entry gets its own.
-        """
-        product = JacobianProduct(self._rows, self.state, compress=False)
-        norms = np.full(self._T - 1, -inf)
-        for lag in self._watch(range(1, self._T)):
-            product.pull(derivative, self._T - lag)
-            if product.is_blind:
-                return self._norms_by_entry()
-            norms[lag - 1] = product.log2_norm() * _LOG10_2
-            if lag in self._jacobians:
-                self.kept[lag] = product.matrix()
-        return norms
+    def _start(self, state: str, *, compress: bool) -> JacobianProduct:
+        if state != STATE:
+            return JacobianProduct(self.widths[state], state, compress=compress, tolerance=self._tolerance)
+        identity, ends = np.eye(self.width), np.cumsum(list(self.widths.values()))
+        start = dict(zip(self.widths, np.split(identity, ends[:-1], axis=1), strict=True))
+        return JacobianProduct(
+            self.width, compress=compress, tolerance=self._tolerance, start=start, measured=tuple(self.widths)
+        )
+
+    def _found(self, bounds: list[LogBound], kept: dict[int, Array], *, recomputed: bool = False) -> BlockDecay:
+        zeros = len(self.lags) - len(bounds)
+        norms, below, above, dropped = (
+            np.array([bound[index] for bound in bounds] + [fill] * zeros)
+            for index, fill in ((0, -inf), (1, 0.0), (2, 0.0), (3, 0.0))
+        )
+        log10_norms = norms * _LOG10_2
+        decomposed = sum(bound.decomposed for bound in bounds)
+        most = float(dropped.max(initial=0.0))
+        certificate = Certificate(
+            self._tolerance,
+            float(np.maximum(below, above).max(initial=0.0)),
+            len(norms) - decomposed,
+            decomposed,
+            most,
+            FAILURE if most else 0.0,
+            recomputed,
+        )
+        # Three roundings of the logarithm itself: taking it, adding the exponent, changing its base.
+        slack = 4 * UNIT_ROUNDOFF * np.abs(np.where(np.isfinite(log10_norms), log10_norms, 0.0)) + 1e-300
+        low, high = (
+            log10_norms + np.log1p(-below) / np.log(10) - slack,
+            log10_norms + np.log1p(above) / np.log(10) + slack,
+        )
+        return BlockDecay(log10_norms, low, high, certificate, kept)
+
+    def _by_entry(self, derivative: Linearization, state: str) -> BlockDecay:
+        """The norms where even a row has entries too far apart for one exponent: each entry gets its own."""
+        rows = self._rows(state)
+        kept: dict[int, Array] = {}
+        chain = derivative.uneven_chain()
+        if chain and self.family == "back":
+            self._require_matrices(rows, 20 + len(self._jacobians))  # 17.8 d_h² at d_h = 1000
+            found = norms_by_entry(chain, self._T, self._jacobians, kept, self._watch)
+        else:
+            self._require_matrices(rows, _ENTRIES + len(self._jacobians))
+            entries = EntryProduct(self._engine, self._values, self.widths if state == STATE else (state,), self.family)
+            found = []
+            for lag in self._watch(self.lags):
+                entries.step(self._t(lag))
+                found.append(entries.log2_norm())
+                if lag in self._jacobians:
+                    kept[lag] = entries.matrix()
+        error = (rows + 10) * UNIT_ROUNDOFF
+        return self._found([LogBound(norm, error, error, 0.0, decomposed=True) for norm in found], kept)
+
+    def _t(self, lag: int) -> int:
+        """The step, counted from 0, whose Jacobian makes the product of one lag from that of the lag before."""
+        return lag - 1 if self.family == "forward" else self._T - lag

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from math import inf, log, log10, sqrt
 from typing import Literal
 
 import numpy as np
 
-from rnn_calc.core.block_norms import BlockNorms
+from rnn_calc.core.block_norms import STATE, BlockDecay, BlockNorms
+from rnn_calc.core.certificate import Certificate
+from rnn_calc.core.convoy import FAMILIES, Family
 from rnn_calc.core.direct import DirectPath, direct_path
 from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.equations import (
@@ -24,10 +26,11 @@ from rnn_calc.core.equations import (
     parameters,
     walk,
 )
-from rnn_calc.core.errors import DataError, NonFiniteError
+from rnn_calc.core.errors import DataError, NonFiniteError, listed, quoted
 from rnn_calc.core.evaluation import Values
 from rnn_calc.core.layer_trace import LayerTrace
 from rnn_calc.core.network import Layer
+from rnn_calc.core.products import TOLERANCE
 from rnn_calc.core.spectra import Spectrum, recurrent_spectra
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
@@ -35,6 +38,8 @@ from rnn_calc.core.weights import Array
 Verdict = Literal["vanishing", "exploding", "steady"]
 
 _UNIT_ROUNDOFF = 1.1e-16
+# What float64 can keep for any size of network, and what still counts as a certificate.
+_LEAST_TOLERANCE, _LARGEST_TOLERANCE = 1e-12, 1e-3
 # Rows of a product are kept below 2^64, so a step with entries up to this size stays far within float64.
 _LARGEST_WEIGHT = 1e280
 # The roles of what a state is multiplied by.
@@ -45,11 +50,13 @@ _MULTIPLIES_A_STATE = ("recurrent", "diagonal", "peephole", "projection")
 class Decay:
     """The 2-norm of ∂s_T/∂s_{T−lag} of one state s, for lag 1 … T−1, as base-10 logarithms, and what follows from it.
 
+    In the `family` "forward" it is that of ∂s_lag/∂s_0, for lag 1 … T. The state "state" is all states together.
     In a layer that reads the sequence backward, steps count from its end: the norm is that of ∂s_1/∂s_{1+lag}.
     `width` is that of all states of the layer; `direct` is the path through the gate that multiplies s, if one does.
+    The norm of the float64 product lies between `log10_low` and `log10_high`, as the `certificate` sums up.
 
     Units: `rate_per_step` is a factor a step, `half_life` and `doubling_time` are steps. An exact zero has the
-    logarithm −∞. `rounding` estimates the relative error of a norm after all T − 1 products.
+    logarithm −∞. `rounding` estimates the relative error of a norm after all products.
     """
 
     state: str
@@ -58,10 +65,14 @@ class Decay:
     width: int
     jacobians: dict[int, Array]
     direct: DirectPath | None
+    family: Family
+    log10_low: Array
+    log10_high: Array
+    certificate: Certificate
 
     @property
     def lags(self) -> range:
-        """1 … T−1."""
+        """1 … T−1, forward 1 … T."""
         return range(1, len(self.log10_norms) + 1)
 
     def log10_norm(self, lag: int) -> float:
@@ -131,9 +142,13 @@ class DecayReport(Decay):
 
     trace: Trace
     layer: Layer
-    recurrent: tuple[Spectrum, ...]
     max_slope: float | None
     cell_state: Decay | None
+
+    @cached_property
+    def recurrent(self) -> tuple[Spectrum, ...]:
+        """Radius and norm of each matrix that multiplies the previous h."""
+        return recurrent_spectra(self.layer, self.trace.weights)
 
     @property
     def spectral_radius(self) -> float | None:
@@ -166,14 +181,36 @@ def gradient_decay(
     threshold: float = 1e-3,
     jacobians: Collection[int] = (),
     watch: Watch = iter,
+    family: Family = "back",
+    tolerance: float = TOLERANCE,
 ) -> DecayReport:
     """The norm of ∂h_T/∂h_{T−lag} for every lag of `trace`, a single sequence, within one layer and direction.
 
     `layer` is one of `trace.layers`; by default the top one, forward. Its inputs are held fixed: paths through
     other layers are no part of it. `jacobians` names lags whose whole matrix is kept; `watch` goes over the lags.
-    Raises: DataError for a batch, fewer than two steps, a threshold outside (0, 1) or a lag that there is not;
-    NonFiniteError where a pre-activation is no number; TooLargeError before anything is allocated.
+    `family` "forward" measures ∂h_lag/∂h_0 instead. The interval of each norm is at most `tolerance` to either side.
+    Raises: DataError for a batch, too few steps, a threshold outside (0, 1), a tolerance that float64 cannot keep or
+    a lag that there is not; NonFiniteError where a pre-activation is no number; TooLargeError before anything is
+    allocated.
     """
+    run = layer or trace.top[0]
+    _check_request(trace, threshold, tolerance, family, jacobians)
+    engine = Engine(run.layer, trace.weights)
+    _check_weights(engine)
+    _check_values(run.layer, run.values)
+    norms = BlockNorms(engine, run.values, family=family, jacobians=jacobians, tolerance=tolerance, watch=watch)
+    measured = _measured(norms, engine, run.values, tuple(run.layer.state), threshold)
+    h = measured["h"]
+    return DecayReport(
+        **{field.name: getattr(h, field.name) for field in fields(Decay)},
+        trace=trace,
+        layer=run.layer,
+        max_slope=_steepest(run.layer),
+        cell_state=measured.get("c"),
+    )
+
+
+def _check_request(trace: Trace, threshold: float, tolerance: float, family: str, jacobians: Collection[int]) -> None:
     T = trace.steps
     if trace.x.ndim != 2:
         raise DataError("Gradient decay is measured on one sequence, not on a batch.")
@@ -181,36 +218,41 @@ def gradient_decay(
         raise DataError("Gradient decay needs at least two steps: with one there is no earlier state to compare with.")
     if not 0 < threshold < 1:
         raise DataError(f"The threshold must lie between 0 and 1; it is {threshold:g}.")
+    if not _LEAST_TOLERANCE <= tolerance <= _LARGEST_TOLERANCE:
+        raise DataError(
+            f"The tolerance must lie between {_LEAST_TOLERANCE:g} and {_LARGEST_TOLERANCE:g}; it is {tolerance:g}."
+        )
+    if family not in FAMILIES:
+        raise DataError(f"There is no family {quoted(family)} of Jacobians; there are {listed(FAMILIES)}.")
+    longest = T - 1 if family == "back" else T
     for lag in jacobians:
-        if not 1 <= lag < T:
-            raise DataError(f"There is no lag {lag}: {T} steps have lags 1 to {T - 1}.")
-    run = layer or trace.top[0]
-    engine = Engine(run.layer, trace.weights)
-    _check_weights(engine)
-    _check_values(run.layer, run.values)
-    norms = {state: BlockNorms(engine, run.values, state, jacobians, watch) for state in run.layer.state}
-    measured = {
-        state: _decay(block, direct_path(engine, run.values, state), threshold) for state, block in norms.items()
-    }
-    h = measured.pop("h")
-    return DecayReport(
-        h.state,
-        h.log10_norms,
-        h.threshold,
-        h.width,
-        h.jacobians,
-        h.direct,
-        trace,
-        run.layer,
-        recurrent_spectra(run.layer, trace.weights),
-        _steepest(run.layer),
-        measured.get("c"),
+        if not 1 <= lag <= longest:
+            raise DataError(f"There is no lag {lag}: {T} steps have lags 1 to {longest}.")
+
+
+def _measured(
+    norms: BlockNorms, engine: Engine, values: Values, states: Sequence[str], threshold: float
+) -> dict[str, Decay]:
+    """The decay of each of the states, those whose direct path is all there is by that alone."""
+    direct = {state: None if state == STATE else direct_path(engine, values, state) for state in states}
+    alone = {state: norms.diagonal(path) for state, path in direct.items() if path is not None and path.alone}
+    found = norms.measured([state for state in states if state not in alone]) | alone
+    return {state: _decay(norms, state, found[state], direct[state], threshold) for state in states}
+
+
+def _decay(norms: BlockNorms, state: str, block: BlockDecay, direct: DirectPath | None, threshold: float) -> Decay:
+    return Decay(
+        state,
+        block.log10_norms,
+        threshold,
+        norms.width,
+        block.kept,
+        direct,
+        norms.family,
+        block.log10_low,
+        block.log10_high,
+        block.certificate,
     )
-
-
-def _decay(norms: BlockNorms, direct: DirectPath | None, threshold: float) -> Decay:
-    measured = norms.diagonal(direct) if direct is not None and direct.alone else norms.measured()
-    return Decay(norms.state, measured, threshold, norms.width, norms.kept, direct)
 
 
 def _check_weights(engine: Engine) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from rnn_calc.core.block_norms import BlockNorms
+from rnn_calc.core.block_norms import BlockDecay, BlockNorms
 from rnn_calc.core.decay import DecayReport, gradient_decay
 from rnn_calc.core.equations import ACTIVATIONS
 from rnn_calc.core.errors import DataError, NonFiniteError
@@ -43,13 +43,13 @@ def slopes_of(done: Trace) -> Array:
 def second_pass(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A list that grows when the norms are computed again without dropping anything."""
     taken: list[int] = []
-    original = BlockNorms._norms_in_full
+    original = BlockNorms._in_full
 
-    def spy(norms: BlockNorms, derivative: Linearization) -> Array:
+    def spy(norms: BlockNorms, derivative: Linearization, state: str) -> BlockDecay | None:
         taken.append(1)
-        return original(norms, derivative)
+        return original(norms, derivative, state)
 
-    monkeypatch.setattr(BlockNorms, "_norms_in_full", spy)
+    monkeypatch.setattr(BlockNorms, "_in_full", spy)
     return taken
 
 

@@ -1,0 +1,55 @@
+"""Several products of the same Jacobians, taken a step further together: their rows are one block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from rnn_calc.core.linearization import Linearization
+from rnn_calc.core.products import JacobianProduct
+from rnn_calc.core.weights import Array
+
+# Back from the last step, ∂s_T/∂s_k for falling k, or forward from the first, ∂s_t/∂s_0 for growing t.
+Family = Literal["back", "forward"]
+FAMILIES: tuple[Family, ...] = ("back", "forward")
+
+
+class Convoy:
+    """Products of one run's Jacobians whose rows go through each step as one block."""
+
+    def __init__(self, derivative: Linearization, family: Family = "back") -> None:
+        self._step = derivative.pull if family == "back" else derivative.push
+        self._exponent = derivative.exponent
+        self._members: list[JacobianProduct] = []
+        self._rows: dict[str, Array] = {}
+        self._changed = True
+
+    def step(self, products: Sequence[JacobianProduct], t: int) -> None:
+        """Multiply each by the Jacobian of step `t`, which counts from 0.
+
+        Raises: NonFiniteError where an entry leaves float64 within this one step.
+        """
+        if self._changed or list(products) != self._members:
+            self._members = list(products)
+            self._rows = self._joined()
+        if not self._rows:
+            return
+        ends = np.cumsum([product.rows for product in products])
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._rows = self._step(t, self._rows)
+        self._changed = False
+        for product, end in zip(products, ends.tolist(), strict=True):
+            part = slice(end - product.rows, end)
+            own = {name: rows[part] for name, rows in self._rows.items()}
+            self._changed |= product.take(own, self._exponent(t), t)
+
+    def _joined(self) -> dict[str, Array]:
+        if len(self._members) == 1:
+            return self._members[0].blocks
+        widths = {name: rows.shape[1] for product in self._members for name, rows in product.blocks.items()}
+        return {
+            name: np.vstack([product.blocks.get(name, np.zeros((product.rows, width))) for product in self._members])
+            for name, width in widths.items()
+        }
