@@ -65,7 +65,8 @@ def peephole_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) 
     """The LSTM whose gates see the cell state through a vector of weights each; the output gate sees the new one."""
     i, f = (sigmoid(_affine(w, gate, x, s["h"]) + w[f"p_{gate}"] * s["c"]) for gate in "if")
     c = f * s["c"] + i * np.tanh(_affine(w, "g", x, s["h"]))
-    return {"h": sigmoid(_affine(w, "o", x, s["h"]) + w["p_o"] * c) * np.tanh(c), "c": c}
+    shown = sigmoid(_affine(w, "o", x, s["h"]) + w["p_o"] * c) * np.tanh(c)
+    return {"h": w["W_hr"] @ shown if "W_hr" in w else shown, "c": c}
 
 
 def gru_after_step(w: Mapping[str, Array], x: Numbers, s: Mapping[str, Numbers]) -> State:

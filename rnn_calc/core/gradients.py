@@ -8,79 +8,20 @@ from functools import cached_property
 
 import numpy as np
 
-from rnn_calc.core.backward import Backward, Exponents, Scaled, shift
+from rnn_calc.core.backward import Backward, Scaled, shift
 from rnn_calc.core.elementwise import Place, products_of
 from rnn_calc.core.engine import Engine
 from rnn_calc.core.equations import Expression, Parameter, Product, Sum, Vector, axis_of
 from rnn_calc.core.errors import DataError, NonFiniteError
 from rnn_calc.core.evaluation import evaluate
-from rnn_calc.core.inputs import Indices
 from rnn_calc.core.layer_trace import LayerTrace
 from rnn_calc.core.linearization import Layout
 from rnn_calc.core.losses import Loss
 from rnn_calc.core.memory import FLOAT64, require_memory
 from rnn_calc.core.network import Network
+from rnn_calc.core.occurrences import Gradient, Occurrences
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
-
-
-@dataclass(frozen=True, eq=False)
-class Occurrences:
-    """What the steps add to a gradient: step t adds left_t ⊗ right_t × 2^exponents[t], without `right` left_t itself.
-
-    Rows are in the order of time. With `tokens`, of an embedding, step t adds left_t to the row of that number.
-    Shapes: left (T, m), right (T, n), exponents and tokens (T,).
-    """
-
-    left: Array
-    right: Array | None
-    exponents: Exponents
-    tokens: Indices | None = None
-
-    def top(self) -> int:
-        """The largest power of two of a step that adds anything."""
-        there = self.left.any(axis=1)
-        return int(self.exponents[there].max()) if there.any() else 0
-
-    def total(self, exponent: int, shape: tuple[int, ...]) -> Array:
-        """The sum over all steps, divided by 2^`exponent`."""
-        left = Scaled(self.left, self.exponents).relative_to(exponent)
-        if self.tokens is not None:
-            total = np.zeros(shape)
-            np.add.at(total, self.tokens, left)
-            return total
-        return np.asarray(left.sum(axis=0) if self.right is None else left.T @ self.right)
-
-    def at(self, place: int, shape: tuple[int, ...]) -> Array:
-        """What one step adds, counted from 0, but for its power of two."""
-        left = self.left[place]
-        if self.tokens is not None:
-            added = np.zeros(shape)
-            added[self.tokens[place]] = left
-            return added
-        return left if self.right is None else np.outer(left, self.right[place])
-
-    def along(self, gradient: Array) -> Array:
-        """⟨added_t, gradient⟩ of every step t, but for its power of two."""
-        if self.tokens is not None:
-            return np.asarray((gradient[self.tokens] * self.left).sum(axis=1))
-        seen = self.left * gradient if self.right is None else (self.left @ gradient) * self.right
-        return np.asarray(seen.sum(axis=1))
-
-    def inner(self, other: Occurrences) -> Array:
-        """⟨added_t, other's added_t⟩ of every step t, but for their powers of two."""
-        if other.tokens is not None and self.tokens is None:
-            return other.inner(self)
-        if self.tokens is None or other.tokens is not None:
-            same = np.asarray((self.left * other.left).sum(axis=1))
-            if self.tokens is not None:
-                return np.asarray(same * (self.tokens == other.tokens))
-            if self.right is None or other.right is None:
-                return same
-            return np.asarray(same * (self.right * other.right).sum(axis=1))
-        assert other.right is not None
-        rows = other.left[np.arange(len(other.left)), self.tokens]
-        return np.asarray(rows * (self.left * other.right).sum(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,28 +50,6 @@ class LayerGradients:
             for stack in self.layout.stacks[vector]:
                 rows = rows + self.nodes.rows[:, stack.columns] @ self.engine.stacked(stack.matrices)
         return Scaled(rows, self.nodes.exponents)
-
-
-@dataclass(frozen=True, eq=False)
-class Gradient:
-    """The gradient of one parameter: `scaled` × 2^`exponent`, where the exponent is 0 unless float64 is left."""
-
-    scaled: Array
-    exponent: int
-
-    @property
-    def array(self) -> Array:
-        """As float64; entries beyond its range are infinite, entries below it 0."""
-        if not self.exponent:
-            return self.scaled
-        with np.errstate(over="ignore", under="ignore"):
-            return np.asarray(np.ldexp(self.scaled, int(np.clip(self.exponent, -5000, 5000))))
-
-    @property
-    def log10_norm(self) -> float:
-        """log₁₀ of the Frobenius norm; −∞ for an exact zero."""
-        flat = self.scaled.reshape(1, -1)
-        return float(Scaled(flat, np.array([self.exponent])).log10_norms[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,16 +152,17 @@ def backpropagate(trace: Trace, loss: Loss) -> Gradients:
         raise NonFiniteError("The loss has no finite value or derivative at some step; scale weights or targets down.")
     network = trace.network
     occurrences: dict[str, list[Occurrences]] = {parameter.name: [] for parameter in network.parameters}
-    below = Scaled(own, np.zeros(len(own), dtype=np.int64))
-    if network.readout:
-        below = _read_out(network, trace, own, occurrences)
+    exponents = np.zeros(len(own), dtype=np.int64)
+    for parameter, left, right in readout_parts(trace, own):
+        occurrences[parameter.name].append(Occurrences(left, right, exponents))
+    below = Scaled(joined_gradient(trace, own), exponents)
     layers: list[LayerGradients] = []
     for index in reversed(range(network.layers)):
         runs = trace.directions(index)
-        done = [
-            _through_layer(run, local, trace, occurrences)
-            for run, local in zip(runs, _unmerged(network, runs, below), strict=True)
-        ]
+        done = []
+        for run, rows in zip(runs, unmerged(network, runs, below.rows), strict=True):
+            local = Scaled(rows, below.exponents[::-1] if run.layer.reverse else below.exponents)
+            done.append(_through_layer(run, local, trace, occurrences))
         layers = [*done, *layers]
         if index:
             below = _in_time_total(done)
@@ -264,34 +184,39 @@ def _require_memory(trace: Trace) -> None:
     )
 
 
-def _read_out(network: Network, trace: Trace, own: Array, occurrences: dict[str, list[Occurrences]]) -> Scaled:
-    """The derivative by the joined output that is read out."""
-    assert network.readout
-    expression = network.readout.equations[0].expression
-    exponents = np.zeros(len(own), dtype=np.int64)
-    for term in expression.terms if isinstance(expression, Sum) else (expression,):
-        if isinstance(term, Parameter):
-            occurrences[term.name].append(Occurrences(own, None, exponents))
-    (product,) = products_of(expression)
-    occurrences[product.matrix.name].append(Occurrences(own, trace.h, exponents))
-    return Scaled(own @ trace.weights[product.matrix.name], exponents)
+def readout_parts(trace: Trace, own: Array) -> Iterator[tuple[Parameter, Array, Array | None]]:
+    """The parameters of the readout with what their gradients are made of; `own` is ∂L_t/∂y_t (T, d_out)."""
+    for equation in trace.network.readout.equations if trace.network.readout else ():
+        expression = equation.expression
+        for term in expression.terms if isinstance(expression, Sum) else (expression,):
+            if isinstance(term, Product):
+                yield term.matrix, own, trace.h
+            elif isinstance(term, Parameter):
+                yield term, own, None
 
 
-def _unmerged(network: Network, runs: tuple[LayerTrace, ...], joined: Scaled) -> Iterator[Scaled]:
+def joined_gradient(trace: Trace, own: Array) -> Array:
+    """∂L_t/∂h_t of the joined output that is read out, or `own`, where that is by this output itself."""
+    if not trace.network.readout:
+        return own
+    (product,) = products_of(trace.network.readout.equations[0].expression)
+    return own @ trace.weights[product.matrix.name]
+
+
+def unmerged(network: Network, runs: tuple[LayerTrace, ...], joined: Array) -> Iterator[Array]:
     """The derivative by each direction's h, in the order in which that direction read, from that by both joined."""
     width = runs[0].h.shape[-1]
     for place, run in enumerate(runs):
-        rows = joined.rows
+        rows = joined
         if len(runs) == 2:
             match network.merge:
                 case "concat":
-                    rows = rows[:, place * width : (place + 1) * width]
+                    rows = joined[:, place * width : (place + 1) * width]
                 case "average":
-                    rows = rows / 2
+                    rows = joined / 2
                 case "product":
-                    rows = rows * runs[1 - place].h
-        own = Scaled(rows, joined.exponents)
-        yield own[::-1] if run.layer.reverse else own
+                    rows = joined * runs[1 - place].h
+        yield rows[::-1] if run.layer.reverse else rows
 
 
 def _in_time_total(directions: list[LayerGradients] | tuple[LayerGradients, ...]) -> Scaled:
@@ -322,43 +247,42 @@ def _through_layer(
             states[name][steps] = own
         for place, rows in block.derivative.elementwise_rows(block.states, block.nodes).items():
             elementwise.setdefault(place, np.empty((T, rows.shape[1])))[steps] = rows
-    _collect(engine, run, layout.columns, Scaled(nodes, exponents), elementwise, occurrences)
+    found = Scaled(nodes, exponents)
+    for parameter, left, right in layer_parts(engine, run, layout.columns, nodes, elementwise):
+        added = Occurrences(left, right, exponents)
+        occurrences[parameter.name].append(added.reversed if run.layer.reverse else added)
     return LayerGradients(
         run,
         {name: Scaled(own, exponents) for name, own in states.items()},
         local,
         engine,
         layout,
-        Scaled(nodes, exponents),
+        found,
         next((rows for place, rows in elementwise.items() if isinstance(place, Vector)), None),
     )
 
 
-def _collect(
+def layer_parts(
     engine: Engine,
     run: LayerTrace,
     columns: Mapping[Expression, slice],
-    nodes: Scaled,
+    nodes: Array,
     elementwise: Mapping[Place, Array],
-    occurrences: dict[str, list[Occurrences]],
-) -> None:
-    """Add what the steps of a layer give to each of its parameters."""
+) -> Iterator[tuple[Parameter, Array, Array | None]]:
+    """Each parameter of a layer with what its gradient is made of, step by step in the order of reading.
 
-    def add(parameter: Parameter, left: Array, right: Array | None = None) -> None:
-        backward = run.layer.reverse
-        right = right[::-1] if backward and right is not None else right
-        left, exponents = (left[::-1], nodes.exponents[::-1]) if backward else (left, nodes.exponents)
-        occurrences[parameter.name].append(Occurrences(left, right, exponents))
-
+    `nodes` are the derivatives by the pre-activations, which stand in `columns`, of the first steps or of all.
+    Shapes: nodes (k, width); each pair is left (k, m) and right (k, n), or left alone.
+    """
     operands: dict[Expression, Array] = {}
     for node, own in columns.items():
         for term in node.terms if isinstance(node, Sum) else (node,):
             if isinstance(term, Product):
                 if term.vector not in operands:
-                    operands[term.vector] = evaluate(term.vector, run.values, engine.weights)
-                add(term.matrix, nodes.rows[:, own], operands[term.vector])
+                    operands[term.vector] = evaluate(term.vector, run.values, engine.weights)[: len(nodes)]
+                yield term.matrix, nodes[:, own], operands[term.vector]
             elif isinstance(term, Parameter):
-                add(term, nodes.rows[:, own])
+                yield term, nodes[:, own], None
     for place, rows in elementwise.items():
         if isinstance(place, Parameter):
-            add(place, rows)
+            yield place, rows, None

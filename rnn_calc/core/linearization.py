@@ -173,13 +173,13 @@ class Linearization:
         cotangents: Mapping[str, Array],
         *,
         nodes: Array | None = None,
-        parameters: dict[str, Array] | None = None,
+        elementwise: dict[Place, Array] | None = None,
     ) -> dict[str, Array]:
         """Rows `M` (r, n) for each state of step `t` (0-based), times ∂state_t/∂state_{t−1}/2^`exponent(t)`.
 
         For several steps at once, row i is that of the i-th of them. A whole linearization gives the cotangents of the
-        inputs too, as x, and leaves those of the pre-activations in `nodes` and of the parameters that multiply unit by
-        unit, a row each, in `parameters`, where these are given.
+        inputs too, as x, and leaves those of the pre-activations in `nodes` and of other parameters than matrices and
+        biases in `elementwise`, where these are given.
         Shapes: n is the width of that state; nodes (r, layout.width); the result has a block (r, n) for each state of
         the step before, without those that nothing depends on.
         """
@@ -204,9 +204,9 @@ class Linearization:
                 continue
             for place, path in self.direct[target]:
                 _add(pending, place, rows * path[t])
-            if parameters is not None:
+            if elementwise is not None:
                 for parameter, path in self.elementwise[target]:
-                    _add(parameters, parameter.name, rows * path[t])
+                    _add(elementwise, parameter, rows * path[t])
         for vector in self.layout.stacks:
             if vector not in self.parts:
                 found = self._through_matrices(vector, row, live, pending.get(vector))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rnn_calc.core.cells import CELLS
 from rnn_calc.core.errors import DataError, NonFiniteError
 from rnn_calc.core.gradients import Gradients, backpropagate
+from rnn_calc.core.lag_shares import lag_gradients, longest_path
 from rnn_calc.core.losses import Loss
 from rnn_calc.core.network import Network
 from rnn_calc.core.trace import trace
@@ -194,3 +195,61 @@ def test_a_batch_is_refused() -> None:
     network = Network(2, 3)
     with pytest.raises(DataError, match="one sequence"):
         backpropagate(trace(network, random_weights(network, 0), np.zeros((4, 2, 2))), Loss("last"))
+
+
+@given(drawn=written_networks(largest=4), T=st.integers(1, 7), seed=seeds, kind=st.sampled_from(("last", "sum", "mse")))
+@settings(deadline=None, max_examples=80)
+def test_the_paths_of_all_lengths_add_up_to_the_gradient(
+    drawn: tuple[Network, object], T: int, seed: int, kind: str
+) -> None:
+    network, rng = drawn[0], np.random.default_rng(seed)
+    weights = random_weights(network, seed)
+    done = trace(
+        network, weights, rng.integers(0, network.vocab, T) if network.vocab else sequence(seed, T, network.d_in)
+    )
+    loss, _ = drawn_loss(kind, done.h if done.y is None else done.y, seed)
+    whole, lags = backpropagate(done, loss), list(lag_gradients(done, loss))
+    assert [found.lag for found in lags] == list(range(len(lags)))
+    assert len(lags) <= longest_path(done) + 1
+    for name, gradient in whole.parameters.items():
+        parts = [found.gradients[name].array for found in lags]
+        size = max(float(np.abs(part).max()) for part in parts)
+        np.testing.assert_allclose(sum(parts), gradient, rtol=1e-11, atol=1e-12 * len(parts) * size)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_with_one_loss_in_the_end_a_lag_is_a_step_before_it(cell: str) -> None:
+    network = Network(2, 3, 2, cell=CELLS[cell], layers=2)
+    done = trace(network, random_weights(network, 4), sequence(4, 9, 2))
+    whole = backpropagate(done, Loss("last"))
+    for found in lag_gradients(done, Loss("last")):
+        for name, gradient in found.gradients.items():
+            step = whole.step_gradient(name, done.steps - found.lag)
+            np.testing.assert_allclose(gradient.array, step, rtol=1e-11, atol=1e-14)
+
+
+def test_truncation_is_what_autograd_gives_for_a_graph_that_is_cut() -> None:
+    # Cut by hand: of the loss of each step t, only occurrences at steps t − k … t count.
+    network = Network(2, 4, 3)
+    weights, x, T, k = random_weights(network, 2), sequence(2, 8, 2), 8, 3
+    done = trace(network, weights, x)
+    assert done.y is not None
+    _, targets = drawn_loss("mse", done.y, 2)
+    kept = [found.gradients["W_hh"].array for found in lag_gradients(done, Loss("mse", targets))][: k + 1]
+    direction = np.random.default_rng(5).standard_normal((4, 4))
+    exact = 0.0
+    for t in range(1, T + 1):
+        h: Numbers = done.layers[0].values.previous["h"][max(0, t - 1 - k)]
+        for s in range(max(0, t - 1 - k), t):
+            h = np.tanh(weights["W_xh"] @ x[s] + (weights["W_hh"] + 1j * STEP * direction) @ h + weights["b_h"])
+        y = weights["W_hy"] @ h + weights["b_y"]
+        exact += float((((y - targets[t - 1]) ** 2).sum() / targets.size).imag / STEP) if targets is not None else 0.0
+    assert float(np.vdot(sum(kept), direction)) == pytest.approx(exact, rel=1e-11)
+
+
+def test_lags_far_below_float64_keep_their_size() -> None:
+    network = Network(1, 1, activation="identity")
+    weights = Weights({"W_xh": np.zeros((1, 1)), "W_hh": np.array([[1e-3]]), "b_h": np.zeros(1)})
+    done = trace(network, weights, np.zeros((501, 1)), {"h": np.ones(1)})
+    norms = [found.gradients["b_h"].log10_norm for found in lag_gradients(done, Loss("last"))]
+    np.testing.assert_allclose(norms, -3.0 * np.arange(501), rtol=0, atol=1e-10)
