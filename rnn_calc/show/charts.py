@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rnn_calc.show.document import Figure, Layout, Line
 from rnn_calc.show.folding import fold_line
-from rnn_calc.show.picture import Chart, Curve
+from rnn_calc.show.picture import Chart, Curve, nothing_of
 
 if TYPE_CHECKING:
     from rnn_calc.core.weights import Array
@@ -46,10 +46,11 @@ def _draw(chart: Chart, layout: Layout) -> list[Line]:
 
     # A level to compare with would be one more curve to tell apart; tables say where it is passed.
     series = [points for curve in chart.curves if curve.role != "threshold" for points in _series(curve)]
+    found = [(curve.label, nothing_of(curve, log10=chart.log10)) for curve in chart.curves]
+    notes = [fold_line([(f"{label}: {why}, so not drawn.", "")], layout.width) for label, why in found if why]
+    left_out = [line for lines in notes for line in lines]
     if not series:
-        nothing = "Every value is exactly 0" if chart.log10 else "No value is a finite number"
-        scale = " on a logarithmic scale" if chart.log10 else ""
-        return fold_line([(f"{nothing}: there is nothing to plot{scale}.", "")], layout.width)
+        return left_out
     # Without colours, curves in braille look alike; letters tell them apart.
     letters = layout.ascii or (not layout.color and len(series) > 1)
     text = uniplot.plot_to_string(
@@ -64,7 +65,7 @@ def _draw(chart: Chart, layout: Layout) -> list[Line]:
         line_length_hard_cap=layout.width,
     )
     style = "ansi" if layout.color else ""
-    return [[(line.rstrip(), style)] for line in str(text).splitlines()]
+    return [*([(line.rstrip(), style)] for line in str(text).splitlines()), *left_out]
 
 
 def _series(curve: Curve) -> Iterator[_Points]:

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from rnn_calc.core.errors import printable
 from rnn_calc.core.weights import Array
 from rnn_calc.show.axis_ticks import log_ticks
-from rnn_calc.show.picture import Chart, Curve
+from rnn_calc.show.picture import Chart, Curve, nothing_of
 
 # Okabe and Ito 2008: told apart by every kind of colour vision; without their yellow, too light for lines.
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -34,9 +34,9 @@ def draw_chart(axes: Axes, chart: Chart, name: str) -> None:
     axes.margins(x=0.02)
     drawn = [curve for curve in chart.curves if np.isfinite(curve.y).any()]
     span = _span(drawn)
+    left_out = [f"{curve.label}: {why}" for curve in chart.curves if (why := nothing_of(curve, log10=chart.log10))]
     if span is None:
-        text = "Every value is exactly 0" if chart.log10 else "No value is a finite number"
-        axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
+        axes.text(0.5, 0.5, printable("; ".join(left_out)), ha="center", va="center", transform=axes.transAxes)
         axes.set_xticks([])
         axes.set_yticks([])
         return
@@ -53,8 +53,10 @@ def draw_chart(axes: Axes, chart: Chart, name: str) -> None:
             below, above = (np.clip(edge, low, high) for edge in curve.band)
             text = printable(f"{curve.label}, {curve.band_label}")
             axes.fill_between(curve.x, below, above, color=style["color"], alpha=0.2, linewidth=0, label=text)
+    for text in left_out:
+        axes.plot([], [], linestyle="none", label=printable(text))
     _ticks(axes, drawn, chart.log10)
-    if len(drawn) > 1 or drawn[0].band is not None:
+    if len(chart.curves) > 1 or drawn[0].band is not None:
         # Beside the axes, where it hides nothing.
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, frameon=False, handlelength=3.2)
 
@@ -90,7 +92,7 @@ def _edges(curves: list[Curve]) -> Iterator[float]:
 
 def _ticks(axes: Axes, curves: list[Curve], log10: bool) -> None:
     whole = all(float(x).is_integer() for curve in curves for x in curve.x[:1000] if isfinite(x))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=whole, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=whole, min_n_ticks=1, steps=[1, 2, 5, 10]))
     if log10:
         ticks = log_ticks(*axes.get_ylim())
         axes.set_yticks([place for place, _ in ticks], [text for _, text in ticks])

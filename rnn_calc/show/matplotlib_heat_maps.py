@@ -17,6 +17,7 @@ from rnn_calc.show.picture import HeatMap
 
 # Okabe and Ito 2008, the light and the dark by turns.
 _CATEGORIES = ("#56B4E9", "#D55E00", "#F0E442", "#0072B2", "#E69F00", "#009E73", "#CC79A7")
+_MOST_CELLS = 4000
 _MOST_X_TICKS, _MOST_Y_TICKS = 12, 12
 # As many columns as leave a letter room.
 _MOST_LETTERED = 40
@@ -45,7 +46,11 @@ def draw_heat_map(axes: Axes, heat_map: HeatMap) -> None:
 
 
 def _show(axes: Axes, values: Array, colors: Colormap, norm: Normalize) -> ScalarMappable:
-    return axes.imshow(values, cmap=colors, norm=norm, aspect="auto", interpolation="nearest")
+    rows, columns = values.shape
+    extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
+    # More than these no page shows, and each would take several times the memory of its number.
+    thinned = values[:: -(-rows // _MOST_CELLS), :: -(-columns // _MOST_CELLS)]
+    return axes.imshow(thinned, cmap=colors, norm=norm, aspect="auto", interpolation="nearest", extent=extent)
 
 
 def _draw_values(axes: Axes, heat_map: HeatMap, values: Array) -> None:

@@ -39,6 +39,15 @@ class Chart(NamedTuple):
     log10: bool = False
 
 
+def nothing_of(curve: Curve, *, log10: bool) -> str:
+    """Why a curve has no point at all: it is exactly 0 throughout, or no number; empty where it has one."""
+    from numpy import isfinite, isneginf
+
+    if isfinite(curve.y).any():
+        return ""
+    return "exactly 0" if log10 and isneginf(curve.y).all() else "no finite number"
+
+
 class HeatMap(NamedTuple):
     """A value for every row and column, the first row at the top; NaN where there is none.
 

@@ -16,7 +16,7 @@ def with_plot(destination: Destination, plot: str) -> Destination:
     """The destination with that file for the pictures, too.
 
     Raises: UsageError for a name that is none of a picture, or is --output's as well; OutputError for a file that
-    exists (unless it may go), and where matplotlib is not installed.
+    exists (unless it may go), and where matplotlib is not installed or does not start.
     """
     format_of(plot, _SUFFIXES)
     if destination.path is not None and Path(destination.path).resolve() == Path(plot).resolve():
@@ -24,8 +24,13 @@ def with_plot(destination: Destination, plot: str) -> Destination:
     require_writable(plot, force=destination.force, option="--plot")
     try:
         import rnn_calc.show.matplotlib_pictures  # noqa: F401 - asked for here, before the work, and used after it
-    except ImportError:
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
         raise OutputError("--plot needs matplotlib, which is not installed: pip install 'rnn-calc[plot]'") from None
+    except (ImportError, ValueError) as error:
+        # Libraries that do not fit together; MPLBACKEND that names none.
+        raise OutputError(f"--plot needs matplotlib, which does not start: {error}.") from None
     return destination._replace(plot=plot)
 
 

@@ -80,6 +80,13 @@ def test_without_matplotlib_it_says_what_to_install(command: str, monkeypatch: p
     assert calc(command).status == 0
 
 
+def test_a_matplotlib_that_does_not_start_is_no_traceback(tmp_path: Path) -> None:
+    result = process("trace", "--plot", str(tmp_path / "x.png"), MPLBACKEND="nonsense")
+    assert result.returncode == 1
+    assert result.stderr.startswith(b"rnncalc: --plot needs matplotlib, which does not start: ")
+    assert result.stderr.count(b"\n") == 1
+
+
 def test_a_picture_that_fails_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.png"
     with mock.patch(DRAWING, side_effect=OSError(28, "No space left")):

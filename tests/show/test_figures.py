@@ -129,9 +129,12 @@ def test_each_curve_of_a_chart_has_its_letter() -> None:
 
 
 def test_exact_zeros_alone_are_no_curve() -> None:
-    assert drawn(NOTHING) == ["Every value is exactly 0: there is nothing to plot on a logarithmic scale."]
+    assert drawn(NOTHING) == ["norm: exactly 0, so not drawn."]
+    beside = drawn(NOTHING._replace(curves=(*NOTHING.curves, *DECAY.curves[1:])))
+    assert beside[-1] == "norm: exactly 0, so not drawn."
+    assert "bound" in beside[-2]
     empty = Chart("", "t", "h", (Curve("h", LAGS, np.full(40, np.nan)),))
-    assert drawn(empty) == ["No value is a finite number: there is nothing to plot."]
+    assert drawn(empty) == ["h: no finite number, so not drawn."]
 
 
 def test_a_sparkline_goes_from_the_lowest_to_the_highest() -> None:

@@ -132,8 +132,11 @@ def test_a_band_down_to_an_exact_zero_ends_with_the_axes() -> None:
 
 
 def test_exact_zeros_alone_are_said_and_not_drawn(tmp_path: Path) -> None:
-    assert "Every value is exactly 0" in texts(svg_of(NOTHING, folder=tmp_path))
+    assert "norm: exactly 0" in texts(svg_of(NOTHING, folder=tmp_path))
     assert not chart_axes(NOTHING).get_lines()
+    beside = svg_of(NOTHING._replace(curves=(*NOTHING.curves, *DECAY.curves[1:])), folder=tmp_path)
+    assert {"norm: exactly 0", "bound", "threshold 0.001"} <= set(texts(beside))
+    assert names(beside) == ["picture-1", "picture-1-curve-1", "picture-1-curve-2"]
 
 
 def test_a_heat_map_holds_the_reports_numbers_the_first_row_at_the_top() -> None:
@@ -157,6 +160,16 @@ def test_a_large_map_has_some_of_its_ticks() -> None:
     axes = map_axes(WIDE)
     assert [label.get_text() for label in axes.get_xticklabels()] == [str(step) for step in range(0, 1000, 100)]
     assert len(axes.get_yticklabels()) <= 12
+
+
+def test_a_huge_map_keeps_its_axes_and_draws_some_of_its_cells() -> None:
+    steps = 20_000
+    huge = WIDE._replace(values=np.tile(np.arange(steps), (2, 1)), x_ticks=("t",) * steps, y_ticks=("1", "2"))
+    axes = map_axes(huge)
+    shown = axes.get_images()[0].get_array()
+    assert shown is not None
+    assert np.array_equal(shown, huge.values[:, ::5])
+    assert axes.get_xlim() == (-0.5, steps - 0.5)
 
 
 def test_dollars_and_control_characters_are_drawn_as_they_are(tmp_path: Path) -> None:
