@@ -113,7 +113,7 @@ def test_a_sequence_from_a_pipe_is_traced_and_drawn(tmp_path: Path) -> None:
 def test_a_trace_draws_states_and_gates_but_no_pre_activation(cell: str, tmp_path: Path) -> None:
     text = svg(tmp_path / "x.svg", "trace", "--cell", cell, "-H", "2")
     titles = re.findall(r">(\S+)_t: ", text)
-    assert titles[: len(CELLS[cell].state)] == list(CELLS[cell].state)
+    assert set(CELLS[cell].state) <= set(titles)
     assert not [title for title in titles if title.startswith("a^") or (title == "z" and cell in ("rnn", "indrnn"))]
     # Each has a line for both units.
     assert len(re.findall(r'id="picture-\d+-curve-\d+"', text)) == 2 * len(titles)
