@@ -77,7 +77,8 @@ def _draw(heat_map: HeatMap, layout: Layout) -> list[Line]:
     columns = evenly(total_columns, room)
     cell = max(1, min(_WIDEST if len(columns) <= _FEW else _SQUARE, room // len(columns)))
     draw_cell = _cells(heat_map, layout)
-    lines = fold_line([(f"down: {heat_map.y_label} · across: {heat_map.x_label}", "muted")], layout.width)
+    down = f"down: {heat_map.y_label} · " if heat_map.y_label else ""
+    lines = fold_line([(f"{down}across: {heat_map.x_label}", "muted")], layout.width)
     for row in rows:
         line: Line = [(" " * (margin - cell_len(ticks[row])), ""), (f"{ticks[row]} │", "muted")]
         for column in columns:

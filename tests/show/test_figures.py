@@ -66,6 +66,12 @@ def test_a_category_is_its_letter_and_a_gap_is_blank() -> None:
     assert lines[-1] == "phase: v vanishing   s steady   e exploding   n even so"
 
 
+def test_a_single_row_needs_no_name() -> None:
+    lines = drawn(RAMP._replace(y_label="", y_ticks=("",)))
+    assert lines[0] == "across: earlier step k"
+    assert lines[1] == " │██████▒▒▒▒▒▒······      │"
+
+
 def test_letters_are_distinct() -> None:
     assert letters_of(("steady", "sse", "set", "42")) == ("s", "e", "t", "a")
     assert len(set(letters_of([f"x{place}" for place in range(26)]))) == 26
