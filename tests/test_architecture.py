@@ -92,6 +92,7 @@ CORE_ORDER = (
     "occurrences",
     "gradients",
     "lag_shares",
+    "loss_decay",
     "decay",
     "lyapunov",
     "phases",

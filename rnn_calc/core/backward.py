@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from rnn_calc.core.stepping import Calls, Rows, in_pieces, run_calls
 from rnn_calc.core.weights import Array
 
 Exponents = NDArray[np.int64]
+# What comes to the hidden states of some steps from outside the layer.
+Local: TypeAlias = "Callable[[slice], Scaled]"
 
 # A block of steps has coefficients and rows of about this many bytes, and at most so many steps.
 _BLOCK_BYTES = 2**21
@@ -106,13 +108,14 @@ class Block:
 class Backward:
     """The way back through a run: blocks of steps, the last block first."""
 
-    def __init__(self, engine: Engine, values: Values, local: Scaled, *, whole: bool) -> None:
+    def __init__(self, engine: Engine, values: Values, local: Local, *, whole: bool = False) -> None:
         self._engine, self._values, self._local, self._whole = engine, values, local, whole
+        self._steps = len(values.now["x"])
         self._transposed: dict[tuple[str, ...], list[Array]] = {}
 
     def blocks(self) -> Iterator[Block]:
-        """Every block. What reaches each h from outside the layer is `local`."""
-        T, sizes = len(self._local.rows), self._engine.layer.sizes
+        """Every block. What reaches the h of some steps from outside the layer is `local` of them."""
+        T, sizes = self._steps, self._engine.layer.sizes
         row = 8 * sum(sizes[axis_of(e.expression)] for e in self._engine.layer.equations)
         length = max(1, min(_MOST_STEPS, _BLOCK_BYTES // row))
         waiting = [(start, min(start + length, T)) for start in range(0, T, length)]
@@ -136,7 +139,7 @@ class Backward:
         """The block and what it leaves to the step before it; None where it has to be taken in halves."""
         values = self._values.block(slice(start, stop))
         derivative = Linearization(self._engine, values, whole=self._whole)
-        local = self._local[start:stop]
+        local = self._local(slice(start, stop))
         unit = _common_exponent(carry, exponent, local)
         steps = stop - start
         rows = {name: np.zeros((steps + 1, len(last))) for name, last in carry.items()}

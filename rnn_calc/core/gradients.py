@@ -205,7 +205,7 @@ def joined_gradient(trace: Trace, own: Array) -> Array:
 
 def unmerged(network: Network, runs: tuple[LayerTrace, ...], joined: Array) -> Iterator[Array]:
     """The derivative by each direction's h, in the order in which that direction read, from that by both joined."""
-    width = runs[0].h.shape[-1]
+    width = runs[0].values.now["h"].shape[-1]
     for place, run in enumerate(runs):
         rows = joined
         if len(runs) == 2:
@@ -237,7 +237,7 @@ def _through_layer(
     nodes = np.empty((T, 0))
     # By inputs and parameters that are multiplied unit by unit, without a matrix.
     elementwise: dict[Place, Array] = {}
-    for block in Backward(engine, run.values, local, whole=True).blocks():
+    for block in Backward(engine, run.values, local.__getitem__, whole=True).blocks():
         steps = slice(block.start, block.stop)
         layout = block.derivative.layout
         if not nodes.size:

@@ -86,22 +86,23 @@ class Loss:
                 case _:
                     return np.asarray(outputs.sum(axis=1) * self.has_loss(len(outputs)))
 
-    def gradient(self, outputs: Array) -> Array:
-        """∂L/∂outputs; its row t is ∂L_t/∂y_t. Shapes: (T, d).
+    def gradient(self, outputs: Array, steps: slice = slice(None)) -> Array:
+        """∂L/∂outputs of some steps, or of all; its row t is ∂L_t/∂y_t. Shapes: outputs (T, d); a row a step.
 
         Raises: DataError for targets that do not fit the outputs.
         """
         with np.errstate(all="ignore"):
             match self.kind:
                 case "mse":
-                    difference, count = self._differences(outputs)
+                    difference, count = self._differences(outputs, steps)
                     return np.asarray(2 * difference / count)
                 case "cross-entropy":
                     classes, count = self._aligned_classes(outputs)
-                    gradient = _softmax_less_one(outputs, np.maximum(classes, 0))
+                    classes = classes[steps]
+                    gradient = _softmax_less_one(outputs[steps], np.maximum(classes, 0))
                     return np.asarray(np.where(classes[:, None] >= 0, gradient, 0) / count)
                 case _:
-                    return np.ones_like(outputs) * self.has_loss(len(outputs))[:, None]
+                    return np.ones_like(outputs[steps]) * self.has_loss(len(outputs))[steps, None]
 
     def counted(self, outputs: Outputs) -> int:
         """How many targets are counted: numbers for mse, steps for cross-entropy; else the steps with a loss.
@@ -112,11 +113,12 @@ class Loss:
             return int((~np.isnan(self._aligned_numbers(outputs))).sum())
         return int(self.has_loss(len(outputs)).sum())
 
-    def _differences(self, outputs: Outputs) -> tuple[Outputs, int]:
-        """Output − target, 0 where there is no target, and what the squares are divided by."""
+    def _differences(self, outputs: Outputs, steps: slice = slice(None)) -> tuple[Outputs, int]:
+        """Output − target of some steps, 0 where there is no target, and what all squares are divided by."""
         targets = self._aligned_numbers(outputs)
-        there = ~np.isnan(targets)
-        return np.where(there, outputs - targets, 0), int(there.sum()) if self.reduction == "mean" else 1
+        count = int((~np.isnan(targets)).sum()) if self.reduction == "mean" else 1
+        some = targets[steps]
+        return np.where(np.isnan(some), 0, outputs[steps] - some), count
 
     def _aligned_numbers(self, outputs: Outputs) -> Array:
         steps, width = outputs.shape
