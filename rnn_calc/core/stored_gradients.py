@@ -1,0 +1,237 @@
+"""Gradients as a convention stores the parameters: what each step adds, what each path length adds, and clipping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+
+import numpy as np
+
+from rnn_calc.core.engine import Watch
+from rnn_calc.core.gradients import Gradients
+from rnn_calc.core.lag_shares import lag_gradients, longest_path
+from rnn_calc.core.notation import Notation, Stored
+from rnn_calc.core.occurrences import Gradient
+from rnn_calc.core.storage import write_arrays
+from rnn_calc.core.weights import Array
+
+# All lags are kept where they are no more numbers than that, so that what comes after each keeps its digits.
+_KEPT = 2**22
+_LOG2 = float(np.log10(2))
+
+
+@dataclass(frozen=True, eq=False)
+class StoredGradient:
+    """The gradient of an array as a convention stores it.
+
+    `step_shares` are ⟨G_t, G⟩/‖G‖² of what each step t adds, in the order of time: they add up to 1, and are NaN where
+    G is 0.
+    Shapes: step_shares and step_log10_norms (T,).
+    """
+
+    symbol: str
+    stored: Stored
+    array: Array
+    log10_norm: float
+    step_shares: Array
+    step_log10_norms: Array
+
+
+def stored_gradients(gradients: Gradients, notation: Notation) -> tuple[StoredGradient, ...]:
+    """The gradient of each stored array, in the convention's order and orientation; entries beyond float64 infinite."""
+    canonical = {name: gradient.array for name, gradient in gradients.gradients.items()}
+    arrays = write_arrays(notation.network, notation.convention, canonical)
+    found = []
+    for stored in notation.stored:
+        names = [parameter.name for parameter in stored.parameters]
+        found.append(StoredGradient(stored.symbol, stored, arrays[stored.symbol], *_together(gradients, names)))
+    return tuple(found)
+
+
+def all_together(gradients: Gradients) -> tuple[float, Array, Array]:
+    """log₁₀ of the norm over all parameters, and of each step its share and log₁₀ norm."""
+    return _together(gradients, list(gradients.gradients))
+
+
+def _together(gradients: Gradients, names: list[str]) -> tuple[float, Array, Array]:
+    """Norm, shares and norms of the steps of several parameters taken as one vector."""
+    norms = np.array([gradients.gradients[name].log10_norm for name in names])
+    whole = log10_norm_of(norms)
+    shares = np.full(gradients.trace.steps, np.nan)
+    if whole > -inf:
+        own = [(name, 10 ** (2 * (norm - whole))) for name, norm in zip(names, norms, strict=True) if norm > -inf]
+        shares = np.asarray(sum(gradients.step_shares(name) * weight for name, weight in own))
+    steps = np.stack([gradients.step_log10_norms(name) for name in names])
+    return whole, shares, np.array([log10_norm_of(column) for column in steps.T])
+
+
+def log10_norm_of(log10_norms: Sequence[float] | Array) -> float:
+    """log₁₀ of the norm of a vector of parts, from those of its parts."""
+    parts = np.asarray(log10_norms)
+    largest = float(parts.max(initial=-inf))
+    if largest == -inf:
+        return -inf
+    return largest + float(np.log10(np.sum(10 ** (2 * (parts - largest))))) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class LagShares:
+    """The gradient G of some parameters by the length of its paths; K_k is its sum over lags 0 … k: truncated at k.
+
+    `along` are ⟨G_lag, G⟩, `kept` ‖K_k‖², `kept_along` ⟨K_k, G⟩, `missing` ‖G − K_k‖² and `square` ‖G‖², all over
+    4^`unit`.
+    Shapes: all but `square` and `unit` (L,), a lag after the other from 0.
+    """
+
+    log10_norms: Array
+    along: Array
+    kept: Array
+    kept_along: Array
+    missing: Array
+    square: float
+    unit: int
+
+    @property
+    def lags(self) -> range:
+        """The lags there are."""
+        return range(len(self.along))
+
+    @cached_property
+    def shares(self) -> Array:
+        """⟨G_lag, G⟩/‖G‖²: they add up to 1 over all lags."""
+        return self._over_square(self.along)
+
+    @cached_property
+    def cumulative(self) -> Array:
+        """⟨K_k, G⟩/‖G‖²: the share of lags 0 … k."""
+        return self._over_square(self.kept_along)
+
+    @cached_property
+    def relative_differences(self) -> Array:
+        """‖G − K_k‖/‖G‖; NaN where G is 0."""
+        return np.sqrt(self._over_square(self.missing))
+
+    @cached_property
+    def log10_kept(self) -> Array:
+        """log₁₀ ‖K_k‖."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log10(self.kept) / 2 + self.unit * _LOG2)
+
+    @cached_property
+    def angles(self) -> Array:
+        """The angle between K_k and G in radians; NaN where one of them is 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            cosine = np.clip(self.kept_along / np.sqrt(self.kept * self.square), -1, 1)
+            angles = np.arccos(cosine)
+            # Near 0 the cosine has lost its digits; there the difference is known, and the angle no larger.
+            nearest = np.arcsin(np.minimum(self.relative_differences, 1))
+        return np.asarray(np.where(cosine > 1 - 1e-9, np.minimum(angles, nearest), angles))
+
+    def _over_square(self, values: Array) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(values / self.square)
+
+    @staticmethod
+    def joined(parts: Sequence[LagShares]) -> LagShares:
+        """Several parameters taken as one vector."""
+        unit = max((part.unit for part in parts if part.square > 0), default=0)
+        factors = [np.ldexp(1.0, max(-4000, min(4000, 2 * (part.unit - unit)))) for part in parts]
+
+        def total(values: Iterable[Array]) -> Array:
+            return np.asarray(sum(factor * value for factor, value in zip(factors, values, strict=True)))
+
+        return LagShares(
+            np.array([log10_norm_of(column) for column in np.stack([part.log10_norms for part in parts]).T]),
+            total(part.along for part in parts),
+            total(part.kept for part in parts),
+            total(part.kept_along for part in parts),
+            total(part.missing for part in parts),
+            float(total(np.array(part.square) for part in parts)),
+            unit,
+        )
+
+
+def lag_shares(gradients: Gradients, most: int | None = None, watch: Watch = iter) -> dict[str, LagShares]:
+    """The gradient of each parameter (canonical names) by the length of its paths, up to `most` steps back, or all."""
+    run = gradients.trace
+    longest = longest_path(run) if most is None else min(most, longest_path(run))
+    size = sum(gradient.scaled.size for gradient in gradients.gradients.values())
+    shares = {name: _Shares(gradient) for name, gradient in gradients.gradients.items()}
+    keeps = most is None and size * (longest + 1) <= _KEPT
+    with_lags = lag_gradients(run, gradients.loss_function, watch)
+    for found in with_lags:
+        for name, share in shares.items():
+            share.add(found.gradients[name], keep=keeps)
+        if found.lag == longest:
+            break
+    return {name: share.finish() for name, share in shares.items()}
+
+
+class _Shares:
+    """The shares of one parameter, while its lags come."""
+
+    def __init__(self, whole: Gradient) -> None:
+        largest = float(np.abs(whole.scaled).max(initial=0))
+        # Near 1, so that no square is lost.
+        power = int(np.frexp(largest)[1])
+        self._unit = whole.exponent + power
+        self._whole = np.ldexp(whole.scaled, -power)
+        self._sum = np.zeros_like(self._whole)
+        self._lags: list[Array] = []
+        self._rows: list[tuple[float, float, float, float, float]] = []
+
+    def add(self, gradient: Gradient, *, keep: bool) -> None:
+        """Take what the paths of the next length add."""
+        with np.errstate(under="ignore", over="ignore"):
+            own = np.ldexp(gradient.scaled, max(-5000, min(5000, gradient.exponent - self._unit)))
+        self._sum = self._sum + own
+        if keep:
+            self._lags.append(own)
+        missing = self._whole - self._sum
+        along, kept_along = float(np.vdot(own, self._whole)), float(np.vdot(self._sum, self._whole))
+        kept = float(np.vdot(self._sum, self._sum))
+        self._rows.append((gradient.log10_norm, along, kept, kept_along, float(np.vdot(missing, missing))))
+
+    def finish(self) -> LagShares:
+        """All of them."""
+        norms, along, kept, kept_along, missing = (np.array(column) for column in zip(*self._rows, strict=True))
+        if self._lags:
+            missing = np.array(list(_tails(self._lags))[::-1])
+        square = float(np.vdot(self._whole, self._whole))
+        return LagShares(norms, along, kept, kept_along, missing, square, self._unit)
+
+
+def _tails(lags: list[Array]) -> Iterator[float]:
+    """The squared norm of all that comes after each lag, from the last."""
+    rest = np.zeros_like(lags[-1])
+    for own in lags[::-1]:
+        yield float(np.vdot(rest, rest))
+        rest = rest + own
+
+
+@dataclass(frozen=True)
+class Clipping:
+    """What clipping to a norm makes of a gradient, as torch.nn.utils.clip_grad_norm_ does it."""
+
+    limit: float
+    log10_before: float
+
+    @property
+    def factor(self) -> float:
+        """What every gradient is multiplied by: limit/(norm + 1e-6), at most 1."""
+        before = 10**self.log10_before if self.log10_before < 300 else inf
+        return min(1.0, self.limit / (before + 1e-6)) if before < inf else 0.0
+
+    @property
+    def log10_factor(self) -> float:
+        """Its logarithm, also where the norm is beyond float64."""
+        if self.log10_before < 300:
+            return float(np.log10(self.factor))
+        return float(np.log10(self.limit)) - self.log10_before
+
+    @property
+    def log10_after(self) -> float:
+        """log₁₀ of the norm that is left."""
+        return self.log10_before + self.log10_factor
