@@ -8,7 +8,7 @@ from math import inf, log10
 
 import numpy as np
 
-from rnn_calc.core.certificate import UNIT_ROUNDOFF, Certificate
+from rnn_calc.core.certificate import Certificate
 from rnn_calc.core.compression import FAILURE
 from rnn_calc.core.convoy import Convoy, Family
 from rnn_calc.core.direct import DirectPath
@@ -16,6 +16,7 @@ from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.entry_products import EntryProduct
 from rnn_calc.core.evaluation import Values
 from rnn_calc.core.extended import has_lost_gates, norms_by_entry
+from rnn_calc.core.lanczos import UNIT_ROUNDOFF
 from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.memory import FLOAT64, require_memory
 from rnn_calc.core.products import TOLERANCE, JacobianProduct, LogBound

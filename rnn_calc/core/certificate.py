@@ -1,11 +1,12 @@
 """The 2-norm of a matrix with an interval that proves it, and what became of the intervals over all lags.
 
-Two proofs, the cheaper one first. Power iteration: for a unit vector v let ρ = ‖Mv‖², r = ‖MᵀMv − ρv‖ and
+Three proofs, the cheaper ones first. Power iteration: for a unit vector v let ρ = ‖Mv‖², r = ‖MᵀMv − ρv‖ and
 η = ‖M‖_F² − ρ. In the basis of v and its complement MᵀM is [[ρ, bᵀ], [b, C]] with ‖b‖ = r and trace(C) = η, so
 √ρ ≤ σ₁ ≤ √λ_max([[ρ, r], [r, η]]); a few roundings of every number are added, by the standard bounds for sums of so
-many terms (Higham 2002, section 3.1), so the interval holds in floating point too. Where other directions are too large
-for it, LAPACK's decomposition: of the Gram matrix if that is exact enough, else of the matrix itself, each with the
-error that forming it may have and p·u·σ₁ for LAPACK's own, p being the larger side (LAPACK Users' Guide, section 4.9).
+many terms (Higham 2002, section 3.1), so the interval holds in floating point too. Where some other directions are too
+large for it, the same with as many vectors as `lanczos` needs. Where many are, LAPACK's decomposition: of the Gram
+matrix if that is exact enough, else of the matrix itself, each with the error that forming it may have and p·u·σ₁ for
+LAPACK's own, p being the larger side (LAPACK Users' Guide, section 4.9).
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnn_calc.core.lanczos import UNIT_ROUNDOFF, lanczos
 from rnn_calc.core.weights import Array
 
-UNIT_ROUNDOFF = 2.0**-53
 # A norm is accepted from power iteration when the interval's half-width is this share of the tolerance.
 _SHARE = 1 / 64
 _POWER_STEPS = 6
@@ -45,6 +46,7 @@ class NormFinder:
     def __init__(self, tolerance: float) -> None:
         self._tolerance = tolerance
         self.left: Array | None = None
+        self.squares: Array | None = None  # all of them, where a decomposition has just told them
         self._share = 0.0
         self._pause, self._waiting = 1, 0
 
@@ -54,6 +56,7 @@ class NormFinder:
         Shapes: rows (r, n).
         """
         r, n = rows.shape
+        self.squares = None
         frobenius = float(np.einsum("ij,ij->i", rows, rows).sum())
         if min(r, n) == 1:
             norm = sqrt(frobenius)
@@ -61,7 +64,7 @@ class NormFinder:
             return NormBound(norm, norm * (1 - slack), norm * (1 + slack), decomposed=False)
         found = self._by_power(rows, frobenius)
         if found is None:
-            found = self._by_decomposition(rows, frobenius)
+            found = self._by_gram_matrix(rows, frobenius)
         self._share = found.norm**2 / frobenius
         return found
 
@@ -107,20 +110,30 @@ class NormFinder:
             previous = off
         return None
 
-    def _by_decomposition(self, rows: Array, frobenius: float) -> NormBound:
+    def _by_gram_matrix(self, rows: Array, frobenius: float) -> NormBound:
         r, n = rows.shape
         gram = rows @ rows.T if r <= n else rows.T @ rows
-        square = float(np.linalg.eigvalsh(gram)[-1])
         size = max(r, n) + 10
         # Sums of so many products, each with its roundings: relative to ‖M‖_F², then halved by the root.
-        error = size * UNIT_ROUNDOFF * (frobenius + square)
+        error = size * UNIT_ROUNDOFF * frobenius
+        start = self.left if self.left is not None and len(self.left) == len(gram) else None
+        found = lanczos(gram, start, _SHARE * self._tolerance)
+        if found is not None:
+            self.left = found.vector
+            return _root(found.low, found.low - error, found.high + error, decomposed=False)
+        self.squares = np.linalg.eigvalsh(gram)
+        square = float(self.squares[-1])
+        error += size * UNIT_ROUNDOFF * square
         if square > 2 * error and error <= self._tolerance * square:
-            root = sqrt(square)
-            return NormBound(
-                root, sqrt(square - error) * (1 - 1e-15), sqrt(square + error) * (1 + 1e-15), decomposed=True
-            )
+            return _root(square, square - error, square + error, decomposed=True)
         norm = float(np.linalg.svd(rows, compute_uv=False)[0])
         return NormBound(norm, norm * (1 - size * UNIT_ROUNDOFF), norm * (1 + size * UNIT_ROUNDOFF), decomposed=True)
+
+
+def _root(square: float, low: float, high: float, *, decomposed: bool) -> NormBound:
+    """The bound of a norm from that of its square, with the rounding of the roots."""
+    slack = 4 * UNIT_ROUNDOFF
+    return NormBound(sqrt(square), sqrt(low) * (1 - slack), sqrt(high) * (1 + slack), decomposed)
 
 
 @dataclass(frozen=True)

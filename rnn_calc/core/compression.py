@@ -12,27 +12,38 @@ since the last one is what it costs.
 from __future__ import annotations
 
 from math import log, pi, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_calc.core.certificate import UNIT_ROUNDOFF
+from rnn_calc.core.lanczos import UNIT_ROUNDOFF
 from rnn_calc.core.weights import Array
 
 # Up to this many rows a product costs so little that nothing is ever dropped from it.
 SMALL = 32
-GUARDS = 8
-# ‖B‖₂ ≤ α·√(2/π)·max ‖ωᵢB‖ over Gaussian ω₁ … ω_g, with a probability of all but α^−g (their lemma 4.1).
+# Combinations of what was dropped, and of the noise of rotations, which is so small that a wider bound will do.
+GUARDS, NOISE_GUARDS = 8, 6
 FAILURE = 1e-12
-GUARD_FACTOR = FAILURE ** (-1 / GUARDS) * sqrt(2 / pi)
 _FIRST_LOOK = 8
-# What is left when so many of the rows matter is not worth a compression.
-_WORTH = 0.9
+# A compression is planned when this share of the rows matters, and given up when it turns out to be this much.
+_WORTH, _TOO_MANY = 0.85, 0.95
 # By how much the bound on what is dropped may exceed the share that was aimed at.
-_ROOM = 100.0
+_ROOM = 60.0
 # A QR decomposition reaches about a quarter of the speed of a matrix product, and a row that is kept costs its share of
 # the certificate too.
-_QR_COST, _ROW_COST = 4.0, 1.5
+_QR_COST, _ROW_COST = 2.5, 4.0
+# What a compression costs at any size, in operations: the calls of so many functions.
+_CALLS = 4e7
+
+
+def norm_shown(guards: Array) -> float:
+    """A bound on ‖B‖₂ from rows that are Gaussian combinations of B's, with a probability of all but `FAILURE`.
+
+    ‖B‖₂ ≤ α·√(2/π)·max ‖ωᵢB‖ over Gaussian ω₁ … ω_g, but for a probability of α^−g (their lemma 4.1).
+    """
+    factor = float(FAILURE ** (-1 / len(guards))) * sqrt(2 / pi)
+    return float(np.linalg.norm(guards, axis=1).max()) * factor
 
 
 class Forecast:
@@ -61,62 +72,86 @@ class Schedule:
         """Whether to look at the rows at all."""
         return lag >= self._due
 
-    def rank(self, lag: int, rows: Array) -> int:
-        """About how many of the rows matter; from the Gram matrix where nothing is known of them."""
+    def rank(self, lag: int, rows: Array, squares: Array | None = None) -> int | None:
+        """About how many of the rows matter; None where that must be asked again at a later lag.
+
+        Where nothing is known of them, their Gram matrix tells, or eigenvalues of a similar one, `squares`.
+        """
         self._width = rows.shape[1]
         if self._forecast is None:
-            squares = np.maximum(np.linalg.eigvalsh(rows @ rows.T), 0.0)
-            if squares[-1] == 0:
-                return len(rows)
-            self._forecast = Forecast(lag, np.sqrt(squares))
+            squares = np.maximum(np.linalg.eigvalsh(rows @ rows.T) if squares is None else squares, 0.0)
+            if squares[-1] > 0:
+                self._forecast = Forecast(lag, np.sqrt(squares))
             self._plan(lag, len(rows))
-            if lag < self._due:
-                return len(rows)
-        found = int(self._forecast.ranks(np.array([lag]), self._drop)[0])
-        return found + 6 + found // 50
+        return int(self._ranks(np.array([lag]))[0]) if lag >= self._due else None
 
     def done(self, lag: int, sizes: Array) -> None:
-        """Plan ahead after a compression to rows of these sizes."""
+        """Plan ahead after a compression to directions of these sizes."""
         self._forecast = Forecast(lag, sizes)
         self._plan(lag, len(sizes))
 
     def put_off(self, lag: int) -> None:
         """Look anew later: too many of the rows mattered."""
         self._forecast = None
-        self._due = lag + lag // 2 + 1
+        self._due = lag + lag // 4 + 1
+
+    def _ranks(self, lags: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many directions to look for: those that matter, and as many more as a random range may miss."""
+        assert self._forecast is not None
+        ranks = self._forecast.ranks(lags, self._drop)
+        return ranks + 4 + ranks // 16
 
     def _plan(self, lag: int, count: int) -> None:
-        assert self._forecast is not None
+        self._due = 2 * lag
+        if self._forecast is None:
+            return
         ahead = np.arange(lag + 1, 2 * lag + 1)
-        ranks = np.minimum(self._forecast.ranks(ahead, self._drop), count)
+        ranks = np.minimum(self._ranks(ahead), count)
         wasted = np.cumsum(count - ranks) * _ROW_COST * 2 * self._width**2
-        cost = 4 * count * ranks * self._width + _QR_COST * 4 * count * ranks**2
+        cost = _CALLS + 4 * count * ranks * self._width + _QR_COST * 4 * count * ranks**2
         worth = np.nonzero((wasted >= cost) & (ranks < _WORTH * count))[0]
-        self._due = int(ahead[worth[0]]) if len(worth) else 2 * lag
-        if not len(worth):
+        if len(worth):
+            self._due = int(ahead[worth[0]])
+        else:
             self._forecast = None
 
 
-def directions(rows: Array, rank: int, drop: float, rng: np.random.Generator) -> tuple[Array, Array] | None:
-    """Orthonormal Q whose span holds the rows' left directions above about `drop` of their norm, and mixed leftovers.
+class Directions(NamedTuple):
+    """Orthonormal columns that span the left directions of some rows that matter, and about how large each one is.
 
-    The second array M gives M @ rows: Gaussian combinations of what Q leaves out. None where too many rows matter.
-    Shapes: rows (r, n); Q (r, k) with k ≥ rank, if that many are enough; mixed (GUARDS, r).
+    leftover @ rows are Gaussian combinations of what they leave out.
+    Shapes: Q (r, k), sizes (k,), leftover (GUARDS, r).
+    """
+
+    Q: Array
+    sizes: Array
+    leftover: Array
+
+
+def directions(rows: Array, rank: int, drop: float, rng: np.random.Generator) -> Directions | None:
+    """At least `rank` directions, and all above about `drop` of the largest; None where too many rows matter.
+
+    Shapes: rows (r, n).
     """
     r, n = rows.shape
     mixing = rng.standard_normal((GUARDS, r))
-    while rank < _WORTH * r and rank <= n:
-        Q = np.linalg.qr(rows @ rng.standard_normal((n, rank)))[0]
+    Q, sizes = np.empty((r, 0)), np.empty(0)
+    more = rank
+    while Q.shape[1] + more < min(_TOO_MANY * r, n):
+        image = rows @ rng.standard_normal((n, more))
+        for _ in range(2 if Q.shape[1] else 0):
+            image -= Q @ (Q.T @ image)
+        new, triangle = np.linalg.qr(image)
+        Q, sizes = np.hstack([Q, new]), np.concatenate([sizes, np.abs(np.diag(triangle))])
         leftover = mixing - (mixing @ Q) @ Q.T
-        left_out = GUARD_FACTOR * float(np.linalg.norm(leftover @ rows, axis=1).max())
-        # The largest row of QᵀM is below ‖M‖₂.
+        # The first rows of QᵀM show about ‖M‖₂, and no more than that.
         largest = float(np.linalg.norm(Q[:, : 1 + rank // 8].T @ rows, axis=1).max())
-        if left_out <= drop * largest * _ROOM:
-            return Q, leftover
-        rank += rank // 4 + 8
+        if norm_shown(leftover @ rows) <= drop * largest * _ROOM:
+            return Directions(Q, sizes, leftover)
+        more = 4 + rank // 12
     return None
 
 
 def noise_of_rotation(rows: Array) -> float:
     """About the largest change that QᵀM may make to M by rounding, in any direction."""
-    return 4 * UNIT_ROUNDOFF * float(np.linalg.norm(rows))
+    return 2 * UNIT_ROUNDOFF * float(np.linalg.norm(rows))

@@ -6,8 +6,8 @@ moment when a later factor wipes that other row out.
 
 A norm is not changed by a rotation from the left, and a long product soon has few rows that matter. So the rows are
 now and then rotated to the directions that do, and the others are dropped. Whether these stay small is not assumed but
-watched: Gaussian combinations of all that was dropped are carried along, and others of the noise that the rotations
-leave in every direction (`GUARDS` of each). What they show bounds both, with a probability of all but 10^−12.
+watched: `GUARDS` Gaussian combinations of all that was dropped are carried along, and `NOISE_GUARDS` of the noise that
+the rotations leave in every direction. What they show bounds both, with a probability of all but 10^−12.
 
 Where a cell has several states, the rows go through all of them, [∂h_T/∂h_k, ∂h_T/∂c_k], and the norm is that of one
 block. A direction that has next to nothing in that block may come back through the others, so it is judged by its
@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_calc.core.certificate import NormFinder
-from rnn_calc.core.compression import GUARD_FACTOR, GUARDS, SMALL, Schedule, directions, noise_of_rotation
+from rnn_calc.core.compression import GUARDS, NOISE_GUARDS, SMALL, Schedule, directions, noise_of_rotation, norm_shown
 from rnn_calc.core.errors import NonFiniteError
 from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.weights import Array
@@ -41,7 +41,7 @@ _FAR_BELOW = 2.0**-490
 # Rows whose sizes span more than this many powers of two are graded on purpose and are left alone.
 _GRADED = 200
 # Directions below this share of the norm are dropped at a tolerance of 1e−10; their square is what shows.
-_DROP = 3e-4
+_DROP = 1e-3
 
 
 class LogBound(NamedTuple):
@@ -178,8 +178,8 @@ class JacobianProduct:
         norm, low, high, decomposed = self._finder.bound(rows[:kept])
         dropped = noise = 0.0
         if self._guards:
-            shown = GUARD_FACTOR * np.linalg.norm(rows[kept:], axis=1)
-            dropped, noise = float(shown[:GUARDS].max()) / norm, float(shown[GUARDS:].max()) / norm
+            guards = rows[kept:]
+            dropped, noise = norm_shown(guards[:GUARDS]) / norm, norm_shown(guards[GUARDS:]) / norm
             if dropped > sqrt(self._tolerance) or noise > self._tolerance / 4:
                 return None
         above = high / norm * sqrt(1 + dropped * dropped) - 1 + noise
@@ -213,22 +213,21 @@ class JacobianProduct:
         ends = np.cumsum([self.blocks[name].shape[1] for name in names])
         units = _units(np.split(rows[:kept], ends[:-1], axis=1))
         scaled = np.ldexp(rows, -units)
-        rank = schedule.rank(lag, scaled[:kept])
-        if not schedule.due(lag):
+        rank = schedule.rank(lag, scaled[:kept], self._finder.squares)
+        if rank is None:
             return False
         found = directions(scaled[:kept], rank, self._drop, self._rng)
         if found is None:
             schedule.put_off(lag)
             return False
-        Q, mixing = found
+        Q, sizes, mixing = found
         new = Q.T @ scaled[:kept]
-        guards = [mixing @ scaled[:kept], np.zeros((GUARDS, scaled.shape[1]))]
-        guards[1] += noise_of_rotation(scaled[:kept]) * self._rng.standard_normal(guards[1].shape)
-        together = np.vstack([new, *guards])
+        noise = noise_of_rotation(scaled[:kept]) * self._rng.standard_normal((NOISE_GUARDS, scaled.shape[1]))
+        together = np.vstack([new, mixing @ scaled[:kept], noise])
         if self._guards:
-            together[-2 * GUARDS :] += scaled[kept:]
-        schedule.done(lag, np.linalg.norm(new, axis=1))
-        self._guards = 2 * GUARDS
+            together[len(new) :] += scaled[kept:]
+        schedule.done(lag, sizes)
+        self._guards = GUARDS + NOISE_GUARDS
         together = np.ldexp(together, units)
         self.blocks = dict(zip(names, map(np.ascontiguousarray, np.split(together, ends[:-1], axis=1)), strict=True))
         self._exponents = np.full(len(together), top)

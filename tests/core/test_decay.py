@@ -148,7 +148,7 @@ def test_it_is_found_among_many_units_too_where_it_had_been_dropped(
     high: float, low: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = second_pass(monkeypatch)
-    factors = np.array([high] * 40 + [low] * 20)
+    factors = np.array([high] * 120 + [low] * 80)
     done = dying(factors, factors == high, 402)
     report = gradient_decay(done)
     np.testing.assert_allclose(report.log10_norms[:-1], np.arange(1, 401) * log10(high), rtol=1e-12)
