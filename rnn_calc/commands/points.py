@@ -13,6 +13,7 @@ from rnn_calc.commands.options import NetworkOptions
 from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
 from rnn_calc.commands.running import Run, prepare_run
 from rnn_calc.commands.setup import Setup, load_model, load_setup
+from rnn_calc.core.equations import Quotient, walk
 from rnn_calc.core.errors import UsageError
 from rnn_calc.core.forget_gates import has_forget_gate
 from rnn_calc.core.grid import Grid, Point
@@ -29,8 +30,8 @@ _OF_NETWORK = ("d-h", "d-in", "layers", "cell", "activation")
 _OF_WEIGHTS = ("gain", "init", "seed")
 _OF_SEQUENCE = ("steps",)
 _SCALING = {"spectral-radius": "spectral radius", "spectral-norm": "spectral norm"}
-# What these change is looked at before anything is measured.
-_STRUCTURAL = (*_OF_NETWORK, "steps")
+# These change what the network or its sequence is, which is looked at before anything is measured.
+STRUCTURAL = (*_OF_NETWORK, "steps")
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ def measure_run(sweep: Sweep, index: int) -> Measurement:
     if not run.setup.options.allow_nonfinite:
         if _has_outgrown(done):
             return OUTGROWN
-        require_finite(done)
+        # An output that is too large has no part in what is measured.
+        require_finite(replace(done, y=None))
     return measure(done, done.layers[_place(run.setup)])
 
 
@@ -170,7 +172,7 @@ def _different(grid: Grid) -> Iterator[int]:
     seen = set()
     for index in range(grid.points):
         point = grid.point(index)
-        key = tuple(point[name] for name in point if name in _STRUCTURAL)
+        key = tuple(point[name] for name in point if name in STRUCTURAL)
         if key not in seen:
             seen.add(key)
             yield index
@@ -213,4 +215,8 @@ def _place(setup: Setup) -> int:
 
 
 def _has_outgrown(done: Trace) -> bool:
-    return any(np.isinf(run.values.now[name]).any() for run in done.layers for name in run.layer.state)
+    """Whether a state is no number because it was too large for float64; what divides has other reasons."""
+    equations = [equation for run in done.layers for equation in run.layer.equations]
+    if any(isinstance(node, Quotient) for equation in equations for node in walk(equation.expression)):
+        return False
+    return not all(np.isfinite(run.values.now[name]).all() for run in done.layers for name in run.layer.state)

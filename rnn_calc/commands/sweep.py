@@ -54,7 +54,7 @@ def command(
         bool, typer.Option("--resume", help="Go on with the unfinished sweep beside --output (FILE.partial).")
     ] = False,
 ) -> None:
-    """Measure a network over a grid: where gradients vanish, explode, or the state is chaotic.
+    """Measure a network over a grid, and map its phases.
 
     At each point: the norm of ∂h_T/∂h_1, its rate a step, the largest Lyapunov exponent, and the phase: vanishing,
     steady, exploding, or chaotic (the state stays bounded, yet the exponent is above 0 by two standard errors).
@@ -67,7 +67,7 @@ def command(
     rnncalc sweep
     rnncalc sweep --over spectral-radius=0.5:1.5:11
     rnncalc sweep --over gain=0.5:4:8 --over d-h=4:32:4:log --inputs zeros --h0 gaussian
-    rnncalc sweep --cell lstm --over forget-bias=-2:4:7 --over steps=20,50 --repeats 3 --output phases.csv
+    rnncalc sweep --cell lstm --over forget-bias=-2:4:7 --over steps=20,50 --repeats 3
     """
     from rnn_calc.show.output import emit
     from rnn_calc.show.sweep import sweep_view
@@ -162,7 +162,7 @@ def _measured(sweep: Sweep, journal: Journal | None, jobs: int) -> SweepReport:
 
 def _shown(sweep: Sweep, again: str) -> SweepShown:
     """What the report says of the network, of the grid, and of how to get the numbers again."""
-    from rnn_calc.commands.points import prepare_point
+    from rnn_calc.commands.points import STRUCTURAL, prepare_point
     from rnn_calc.show.document import AGAIN
     from rnn_calc.show.format import plural
     from rnn_calc.show.heading import describe_network
@@ -177,7 +177,10 @@ def _shown(sweep: Sweep, again: str) -> SweepShown:
     if "forget-bias" not in (axis.name for axis in grid.axes):
         notes.append(f"The first point alone: {alone.removeprefix(AGAIN)}")
     setup = run.setup
-    return SweepShown(describe_network(setup.network, setup.convention, setup.remarks), tuple(notes))
+    heading = describe_network(setup.network, setup.convention, setup.remarks)
+    if any(axis.name in STRUCTURAL for axis in grid.axes):
+        heading = heading._replace(title=f"First point: {heading.title}")
+    return SweepShown(heading, tuple(notes))
 
 
 def _extent(axis: Axis) -> str:

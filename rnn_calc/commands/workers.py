@@ -88,6 +88,7 @@ class _Pool:
         # None says that a thread has ended.
         self._answers: SimpleQueue[_Answer | None] = SimpleQueue()
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._threads: list[Thread] = []
         self._order = json.dumps(_order(sweep)).encode("ascii") + b"\n"
         try:
             for _ in range(jobs):
@@ -98,10 +99,10 @@ class _Pool:
 
     def answers(self) -> Iterator[_Answer]:
         """All answers, until there are no more runs."""
-        threads = [Thread(target=self._look_after, args=(process,), daemon=True) for process in self._processes]
-        for thread in threads:
+        self._threads = [Thread(target=self._look_after, args=(process,), daemon=True) for process in self._processes]
+        for thread in self._threads:
             thread.start()
-        working = len(threads)
+        working = len(self._threads)
         while working:
             answer = self._answers.get()
             if answer is None:
@@ -113,8 +114,12 @@ class _Pool:
         """End all processes, whatever they are doing."""
         for process in self._processes:
             process.kill()
+        # Each sees its process's pipe closed.
+        for thread in self._threads:
+            thread.join()
         for process in self._processes:
-            process.wait()
+            with contextlib.suppress(OSError), process:
+                process.wait()
 
     @staticmethod
     def _started() -> subprocess.Popen[bytes]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from math import isfinite
+from collections.abc import Mapping, Sequence
+from math import isfinite, log
 from statistics import median
 from typing import Literal, NamedTuple
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from rnn_calc.core.decay import Verdict, gradient_decay
 from rnn_calc.core.engine import Engine
-from rnn_calc.core.equations import Apply, walk
+from rnn_calc.core.equations import Apply, Expression, Hadamard, Sum, Vector, operands
 from rnn_calc.core.grid import Grid
 from rnn_calc.core.layer_trace import LayerTrace
 from rnn_calc.core.linearization import Linearization
@@ -26,12 +26,12 @@ Phase = Literal["vanishing", "steady", "exploding", "chaotic"]
 PHASES: tuple[Phase, ...] = ("vanishing", "steady", "exploding", "chaotic")
 VERDICTS: tuple[Verdict, ...] = ("vanishing", "steady", "exploding")
 
-# An exponent is positive when it is so many standard errors above 0, and above what rounding makes of 0.
+# An exponent is positive when it is so many standard errors above 0.
 ERRORS_ABOVE = 2.0
-_ROUNDING = 1e-9
-# A state without bounds of its own stays bounded if its second half is at most so many times its first.
-GROWTH = 2.0
-_UNBOUNDED = ("relu", "identity")
+# A state without bounds of its own stays bounded if the root mean square of its second half is at most so many times
+# that of its first. Where it goes on growing in proportion to t it would be 2.6, in proportion to √t 1.7.
+GROWTH = 1.5
+_BOUNDED = ("tanh", "sigmoid")
 # So many of the last steps are compared; Jacobians closer than the second number are one and the same.
 _COMPARED = 16
 _SAME = 1e-9
@@ -82,7 +82,7 @@ class SweepReport(NamedTuple):
 def measure(trace: Trace, layer: LayerTrace | None = None) -> Measurement:
     """The measurement of one layer and direction of a single sequence; the top one, forward, by default.
 
-    It is chaotic where it would be exploding, yet the largest exponent is positive beyond its error, the state stays
+    It is chaotic where it would be exploding, yet the largest exponent is positive beyond its error, every state stays
     bounded and the Jacobian changes on the way: the network is not linear there, and the state not at rest.
     Raises: as `gradient_decay` and `lyapunov_exponents` do.
     """
@@ -136,20 +136,34 @@ def measuring_bytes(network: Network, steps: int) -> int:
 
 
 def _is_positive(report: LyapunovReport) -> bool:
+    """Whether the largest exponent is above its error, and large enough to double a distance within the run."""
     # Where the run is too short for all blocks, the error is itself too uncertain.
-    return report.blocks == BLOCKS and report.largest > max(ERRORS_ABOVE * report.largest_error, _ROUNDING)
+    return report.blocks == BLOCKS and report.largest > max(ERRORS_ABOVE * report.largest_error, log(2) / report.steps)
 
 
 def _is_bounded(run: LayerTrace) -> bool:
-    """Whether the hidden state has bounds by its functions, or at least does not outgrow its own first half."""
-    functions = {
-        n.function for equation in run.layer.equations for n in walk(equation.expression) if isinstance(n, Apply)
-    }
-    if functions and functions.isdisjoint(_UNBOUNDED):
-        return True
-    sizes = np.abs(run.values.now["h"]).max(axis=1)
-    half = len(sizes) // 2
-    return float(sizes[half:].max()) <= GROWTH * float(sizes[:half].max(initial=0.0))
+    """Whether each state has bounds by its functions, or at least does not outgrow its own first half."""
+    made = {equation.name: equation.expression for equation in run.layer.equations}
+    return all(_has_bounds(made[name], made) or _stays(run.values.now[name]) for name in run.layer.state)
+
+
+def _has_bounds(node: Expression, made: Mapping[str, Expression]) -> bool:
+    """Whether nothing but values of bounded functions is in the expression."""
+    match node:
+        case Apply(function):
+            return function in _BOUNDED
+        case Hadamard() | Sum():
+            return all(_has_bounds(part, made) for part in operands(node))
+        case Vector(name=name, previous=previous):
+            return not previous and name in made and _has_bounds(made[name], made)
+        case _:
+            return False
+
+
+def _stays(states: Array) -> bool:
+    half = len(states) // 2
+    early, late = (float(np.sqrt(np.mean(np.square(part)))) for part in (states[:half], states[half:]))
+    return late <= GROWTH * early
 
 
 def _changes(trace: Trace, run: LayerTrace) -> bool:

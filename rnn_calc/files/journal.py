@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import NamedTuple
 from zlib import crc32
 
-from rnn_calc.core.errors import DataError, OutputError, printable, quoted
+from rnn_calc.core.errors import DataError, OutputError, printable
 from rnn_calc.core.phases import Measurement
 from rnn_calc.files.records import measurement_record, read_measurement
 
@@ -23,6 +23,7 @@ _MAGIC = b"rnncalc sweep 1 "
 # Lines are far shorter; a damaged file may have twice as many as there are runs, and no more.
 _LONGEST_HEAD = 64 * 1024
 _LONGEST_LINE = 512
+_LONGEST_COMMAND = 400
 
 
 class Settings(NamedTuple):
@@ -52,9 +53,10 @@ class Journal:
             if end:
                 self._check_head(head, settings, strict=resume)
                 if not resume and not force and rest:
+                    count = rest.count(b"\n")
                     raise OutputError(
-                        f"{self.name} holds an unfinished sweep; add --resume to go on with it, or --force to begin "
-                        "anew."
+                        f"{self.name} holds {count:,} runs of an unfinished sweep; add --resume to go on with it, or "
+                        "--force to begin anew."
                     )
             if end and resume:
                 self._read(rest, settings.runs)
@@ -150,7 +152,7 @@ class Journal:
             what = (
                 "was begun when a file it reads was another one"
                 if same
-                else f"is of another sweep, {quoted(found['command'])}"
+                else f"is of another sweep: {printable(str(found['command']))[:_LONGEST_COMMAND]}"
             )
             raise DataError(f"{self.name} {what}. Give another --output, or begin anew with --force.")
 

@@ -107,7 +107,8 @@ _LATEX_SPECIAL = {
 _LATEX_SIGNS = {
     "²": "^2", "·": r"\cdot ", "×": r"\times ", "−": "-", "–": "-", "…": r"\ldots ", "→": r"\to ", "≤": r"\le ",
     "≥": r"\ge ", "≈": r"\approx ", "∞": r"\infty ", "∂": r"\partial ", "‖": r"\| ", "√": r"\surd ", "δ": r"\delta ",
-    "γ": r"\gamma ", "σ": r"\sigma ", "ρ": r"\rho ", "φ": r"\varphi ", "′": "'", "₀": "_0", "₁": "_1", "₂": "_2",
+    "γ": r"\gamma ", "λ": r"\lambda ", "σ": r"\sigma ", "ρ": r"\rho ", "φ": r"\varphi ", "′": "'",
+    "±": r"\pm ", "₀": "_0", "₁": "_1", "₂": "_2",
     "⊙": r"\odot ", "←": r"\leftarrow ", "∏": r"\prod ", "ᵀ": r"^{\top}", "½": r"\frac{1}{2}",
     "✓": r"\surd ", "✗": r"\times ", "↑": r"\uparrow ", "↓": r"\downarrow ", "Σ": r"\Sigma ",
 }  # fmt: skip

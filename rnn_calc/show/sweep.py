@@ -25,8 +25,9 @@ _MEANINGS = (
     "· vanishing, steady, exploding: the verdict of gradient-decay. The norm of ∂h_T/∂h_k, fitted over the longer half "
     "of the lags, halves within the run, doubles within it, or neither.",
     "· chaotic: it would be exploding, but the state stays bounded. The largest Lyapunov exponent λ₁ is more than two "
-    "standard errors above 0 (in at least 14 steps), the derivative changes from step to step, and h is bounded by "
-    "its functions or does not double from the first half of the run to the second.",
+    "standard errors above 0 and enough to double a distance within the run (of at least 14 steps); the derivative "
+    "changes from step to step; and each state is bounded by its functions, or its root mean square in the second half "
+    "of the run is at most 1.5 times that in the first.",
     "· λ₁ is a rate along the run in nats a step, without its first quarter. Its error comes from ten blocks of steps, "
     "taken as independent.",
     "· Driven by inputs, chaotic means: two states that differ a little part, under the same inputs. A state at rest "
@@ -146,7 +147,7 @@ def _map(
 
 
 def _curves(report: SweepReport, axis: Axis) -> Iterator[Picture]:
-    """The norm, and the exponent with twice its error, over an axis of numbers; of fewer than two points none."""
+    """The norm and the exponent over an axis of numbers; of fewer than two points none."""
     numbers = [value for value in axis.values if not isinstance(value, str)]
     if len(numbers) < 2:
         return
@@ -157,8 +158,7 @@ def _curves(report: SweepReport, axis: Axis) -> Iterator[Picture]:
         yield Chart("The norm from the last step to the first", axis.name, "norm", (norm,), log10=True)
     exponents = _grid(report, lambda point: _number(point.lyapunov))
     if np.isfinite(exponents).any():
-        errors = 2 * np.nan_to_num(_grid(report, lambda point: _number(point.lyapunov_error)))
-        curve = Curve("λ₁ ± two standard errors", x, exponents, "norm", (exponents - errors, exponents + errors))
+        curve = Curve("λ₁", x, exponents, "norm")
         zero = Curve("0", x, np.zeros_like(x), "threshold")
         yield Chart("The largest Lyapunov exponent", axis.name, "nats a step", (curve, zero))
 

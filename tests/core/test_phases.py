@@ -12,6 +12,7 @@ from rnn_calc.core.lyapunov import lyapunov_exponents
 from rnn_calc.core.network import Network
 from rnn_calc.core.phases import OUTGROWN, PHASES, Measurement, Phase, measure, measuring_bytes, summarize
 from rnn_calc.core.trace import Trace, trace
+from rnn_calc.core.weights import Weights
 from tests.core.drawing import plain_trace, random_weights, sequence
 from tests.references import Array
 
@@ -50,6 +51,15 @@ def test_a_linear_network_is_never_chaotic_however_it_is_driven() -> None:
     for seed in range(20):
         run = trace(network, random_weights(network, seed, 1.2), sequence(seed, 60, 3))
         assert measure(run).phase != "chaotic"
+
+
+def test_a_cell_state_that_adds_up_is_no_chaos() -> None:
+    # With its forget gate wide open an LSTM counts: c grows for as long as it is driven, and its exponent is above 0.
+    network = Network(4, 32, cell=CELLS["lstm"])
+    drawn = random_weights(network, 0, 0.1).arrays
+    open_gate = Weights(drawn | {"b_f": np.full(32, 8.0)})
+    found = measure(trace(network, open_gate, sequence(0, 200, 4)))
+    assert found.phase != "chaotic"
 
 
 def test_the_numbers_are_those_of_gradient_decay_and_of_the_largest_exponent() -> None:

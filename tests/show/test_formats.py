@@ -40,6 +40,8 @@ CASES = [
     ("gradient-decay", "--example", "tiny"),
     ("gradient-decay", "--cell", "lstm", "--steps", "12"),
     ("gradient-decay", "--spectral-radius", "0.5,1.5"),
+    ("sweep", "--d-h", "3", "--steps", "15", "--over", "gain=0.5,2", "--over", "cell=rnn,gru", "--repeats", "2"),
+    ("sweep", "--d-h", "3", "--steps", "15", "--over", "spectral-radius=0.5,1,2"),
     ("examples",),
     ("examples", "cat-sat-here"),
 ]
@@ -87,6 +89,11 @@ CONTRACT = {
         {"lags", "spectral_radius", "spectral_norm", "rate_per_step", "verdict"},
         "lags",
         {"lag", "log10_norm", "log10_bound"},
+    ),
+    "sweep": (
+        {"axes", "repeats", "points"},
+        "points",
+        {"at", "log10_norm", "rate_per_step", "verdict", "lyapunov", "lyapunov_error", "phase", "runs"},
     ),
 }
 
