@@ -6,51 +6,13 @@ the largest, so that a machine whose speed drifts still gives a comparison. BLAS
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-os.environ.update(_THREADS)
-
-ROUNDS = 11
-STARTS = 21
-
-Action = Callable[[], object]
-
-
-def seconds(action: Action) -> float:
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
-
-
-def compare(name: str, ours: Action, theirs: Action, limit: float, rounds: int = ROUNDS) -> None:
-    """Print the ratio of `ours` to `theirs`, pair by pair after one warm-up, beside the limit that is promised."""
-    ours(), theirs()
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
-    ratios = sorted(a / b for a, b in pairs)
-    a, b = (median(pair[side] for pair in pairs) * 1e3 for side in (0, 1))
-    mark = "ok" if median(ratios) <= limit else "OVER"
-    print(
-        f"{name:<58} {a:9.1f} ms {b:9.1f} ms  ratio {median(ratios):.3f} "
-        f"({ratios[0]:.3f} to {ratios[-1]:.3f}), limit {limit}  {mark}"
-    )
-
-
-def process(*command: str) -> Action:
-    # As a user starts it: without the limits on threads that are set above for comparisons within this process.
-    environment = {name: value for name, value in os.environ.items() if name not in _THREADS}
-
-    def run() -> None:
-        subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL, env=environment)
-
-    return run
+from gradients import across_lengths, bptt, chains, decay, from_loss, jacrev
+from timing import STARTS, compare, process, report_peak, seconds
 
 
 def startup() -> None:
@@ -105,56 +67,6 @@ def trace() -> None:
             theirs,
             limit,
         )
-
-
-def decay() -> None:
-    """All lags against the plain way: the product in NumPy and its 2-norm at every lag."""
-    import numpy as np
-
-    from rnn_calc import Network, gradient_decay, make_weights
-    from rnn_calc import trace as run_trace
-
-    d_h, steps = 256, 500
-    network = Network(64, d_h)
-    weights = make_weights(network)
-    done = run_trace(network, weights, np.random.default_rng(0).standard_normal((steps, 64)))
-    slopes, W_hh = 1 - done.h**2, weights["W_hh"]
-    found: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
-
-    def plain() -> None:
-        product, logarithm, norms = np.eye(d_h), 0.0, []
-        for t in range(steps - 1, 0, -1):
-            product = (product * slopes[t]) @ W_hh
-            norm = np.linalg.norm(product, 2)
-            product /= norm
-            logarithm += np.log10(norm)
-            norms.append(logarithm)
-        found["plain"] = np.array(norms)
-
-    def ours() -> None:
-        found["ours"] = gradient_decay(done).log10_norms
-
-    compare(f"gradient-decay, all lags, d_h = {d_h}, T = {steps}, against the plain way", ours, plain, 0.3, rounds=5)
-    print(f"{'':<58} largest difference in log10: {np.abs(found['ours'] - found['plain']).max():.1e}, limit 1e-09")
-
-
-def peak_mib(*command: str) -> float:
-    """The peak of a child's memory: a process of its own asks for the usage of its only child."""
-    code = (
-        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL);"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
-    )
-    result = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
-    return float(result.stdout)
-
-
-def report_peak(name: str, limit: int, *command: str) -> None:
-    start = time.perf_counter()
-    peak = peak_mib(*command)
-    print(
-        f"{name:<58} {peak:9.1f} MiB in {time.perf_counter() - start:.1f} s, limit {limit} MB  "
-        f"{'ok' if peak * 1.048576 <= limit else 'OVER'}"
-    )
 
 
 def memory() -> None:
@@ -218,6 +130,11 @@ PARTS = {
     "startup": startup,
     "trace": trace,
     "decay": decay,
+    "chains": chains,
+    "jacrev": jacrev,
+    "bptt": bptt,
+    "from-loss": from_loss,
+    "lengths": across_lengths,
     "memory": memory,
     "checkpoints": checkpoints,
     "search": search,

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from rnn_calc.core.counts import count_parameters
     from rnn_calc.core.decay import gradient_decay
     from rnn_calc.core.errors import RnnCalcError
+    from rnn_calc.core.gradients import backpropagate
+    from rnn_calc.core.lag_shares import lag_gradients
+    from rnn_calc.core.loss_decay import loss_decay
+    from rnn_calc.core.losses import Loss
+    from rnn_calc.core.lyapunov import lyapunov_exponents
     from rnn_calc.core.network import Network
     from rnn_calc.core.shapes import shapes
     from rnn_calc.core.spectra import scale_recurrent
@@ -31,11 +36,16 @@ _HOME = {
     "CELLS": "cells",
     "CONVENTIONS": "conventions",
     "Init": "weights",
+    "Loss": "losses",
     "Network": "network",
     "RnnCalcError": "errors",
+    "backpropagate": "gradients",
     "count_cost": "cost",
     "count_parameters": "counts",
     "gradient_decay": "decay",
+    "lag_gradients": "lag_shares",
+    "loss_decay": "loss_decay",
+    "lyapunov_exponents": "lyapunov",
     "make_weights": "weights",
     "read_arrays": "storage",
     "scale_recurrent": "spectra",
@@ -48,11 +58,16 @@ __all__ = [
     "CELLS",
     "CONVENTIONS",
     "Init",
+    "Loss",
     "Network",
     "RnnCalcError",
+    "backpropagate",
     "count_cost",
     "count_parameters",
     "gradient_decay",
+    "lag_gradients",
+    "loss_decay",
+    "lyapunov_exponents",
     "make_weights",
     "read_arrays",
     "scale_recurrent",
