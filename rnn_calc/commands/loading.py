@@ -119,7 +119,9 @@ def load_initial_states(options: SequenceOptions, setup: Setup, seed: int) -> tu
     states = [{name: np.zeros(layer.sizes[axis]) for name, axis in layer.state.items()} for layer in layers]
     for name, text, given in (("h", options.h0, setup.model.h0), ("c", options.c0, setup.model.c0)):
         flag = f"--{name}0"
-        if text is not None and text.strip() == _DRAWN and name in network.cell.state:
+        if (text is not None or given is not None) and name not in network.cell.state:
+            raise UsageError(f"{flag} is the state {name} of a cell that has one; {network.cell.name} has none.")
+        if text is not None and text.strip() == _DRAWN:
             _draw_states(states, name, seed)
             continue
         if text is not None:
@@ -129,8 +131,6 @@ def load_initial_states(options: SequenceOptions, setup: Setup, seed: int) -> tu
             rows = [list(row) for row in given.rows()] if len(given.shape) == 2 else [list(given.flat)]
         else:
             continue
-        if name not in network.cell.state:
-            raise UsageError(f"{flag} is the state {name} of a cell that has one; {network.cell.name} has none.")
         if len(rows) != len(layers):
             given_rows = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
             raise SizeError(

@@ -13,7 +13,6 @@ from rnn_calc.commands.options import NetworkOptions
 from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
 from rnn_calc.commands.running import Run, prepare_run
 from rnn_calc.commands.setup import Setup, load_model, load_setup
-from rnn_calc.core.equations import Quotient, walk
 from rnn_calc.core.errors import UsageError
 from rnn_calc.core.forget_gates import has_forget_gate
 from rnn_calc.core.grid import Grid, Point
@@ -30,6 +29,7 @@ _OF_NETWORK = ("d-h", "d-in", "layers", "cell", "activation")
 _OF_WEIGHTS = ("gain", "init", "seed")
 _OF_SEQUENCE = ("steps",)
 _SCALING = {"spectral-radius": "spectral radius", "spectral-norm": "spectral norm"}
+_UNBOUNDED = ("relu", "identity")
 # These change what the network or its sequence is, which is looked at before anything is measured.
 STRUCTURAL = (*_OF_NETWORK, "steps")
 
@@ -215,8 +215,7 @@ def _place(setup: Setup) -> int:
 
 
 def _has_outgrown(done: Trace) -> bool:
-    """Whether a state is no number because it was too large for float64; what divides has other reasons."""
-    equations = [equation for run in done.layers for equation in run.layer.equations]
-    if any(isinstance(node, Quotient) for equation in equations for node in walk(equation.expression)):
+    """Whether a state that has no bounds is no number any more because it was too large for float64."""
+    if not (done.network.cell.has_activation and done.network.activation in _UNBOUNDED):
         return False
     return not all(np.isfinite(run.values.now[name]).all() for run in done.layers for name in run.layer.state)

@@ -188,27 +188,31 @@ def _sweep(line: bytes) -> Sweep:
 
 
 def serve() -> None:
-    """Measure the runs that come in on stdin, one a line, until it is closed."""
+    """Measure the runs that come in on stdin, one a line, until it is closed: then end, whatever is under way."""
     # What a library prints must not get between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    questions = sys.stdin.buffer
-    line = questions.readline()
+    lines: SimpleQueue[bytes] = SimpleQueue()
+    Thread(target=_listen, args=(lines,), daemon=True).start()
+    order = lines.get()
     sweep: Sweep | None = None
-    with contextlib.suppress(BrokenPipeError):
-        for question in questions:
-            record: dict[str, float | str | None]
-            try:
-                sweep = sweep or _sweep(line)
-                record = measurement_record(measure_run(sweep, int(question)))
-            except RnnCalcError as error:
-                record = {"error": type(error).__name__, "message": str(error)}
-            except MemoryError:
-                record = {
-                    "error": "TooLargeError",
-                    "message": "this needs more memory than there is. Take fewer --jobs.",
-                }
-            except Exception:
-                record = {"bug": traceback.format_exc()}
-            answers.write(json.dumps(record).encode("ascii") + b"\n")
-            answers.flush()
+    while True:
+        question = lines.get()
+        record: dict[str, float | str | None]
+        try:
+            sweep = sweep or _sweep(order)
+            record = measurement_record(measure_run(sweep, int(question)))
+        except RnnCalcError as error:
+            record = {"error": type(error).__name__, "message": str(error)}
+        except MemoryError:
+            record = {"error": "TooLargeError", "message": "this needs more memory than there is. Take fewer --jobs."}
+        except Exception:
+            record = {"bug": traceback.format_exc()}
+        answers.write(json.dumps(record).encode("ascii") + b"\n")
+        answers.flush()
+
+
+def _listen(lines: SimpleQueue[bytes]) -> None:
+    for line in sys.stdin.buffer:
+        lines.put(line)
+    os._exit(0)

@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -216,19 +217,33 @@ def test_an_interrupted_sweep_goes_on_to_the_same_bytes(tmp_path: Path, ending: 
     assert "exists" in refused("sweep", *args, "--output", str(path), "--resume")
 
 
-def test_runs_that_are_there_are_not_measured_again(tmp_path: Path) -> None:
+def test_another_sweep_s_journal_stands_in_the_way_until_force(tmp_path: Path) -> None:
     path, partial = tmp_path / "out.csv", tmp_path / "out.csv.partial"
     args = ("--d-h", "3", "--steps", "10", "--over", "gain=0.5,1,2", "--output", str(path))
-    # A folder that cannot be replaced makes the end fail, when all is measured.
     process = started("--d-h", "48", "--steps", "400", "--over", "gain=0.5,1,2", "--jobs", "1", "--output", str(path))
     wait_for_lines(partial, 2)
     process.kill()
     process.communicate()
-    first = partial.read_bytes().split(b"\n")
     assert "is of another sweep" in refused("sweep", *args, "--resume")
     assert calc("sweep", *args, "--force").status == 0
     assert not partial.exists()
-    assert len(first) >= 3
+
+
+def test_runs_that_are_there_are_not_measured_again(tmp_path: Path) -> None:
+    path, partial = tmp_path / "out.csv", tmp_path / "out.csv.partial"
+    args = ("--d-h", "48", "--steps", "200", "--over", "gain=0.5:2:12", "--jobs", "1", "--output", str(path))
+    process = started(*args)
+    wait_for_lines(partial, 4)
+    process.kill()
+    process.communicate()
+    # Another number for the first run, with its right checksum, comes out as it stands.
+    head, line, *rest = partial.read_bytes().split(b"\n")
+    record = json.loads(line[9:]) | {"lyapunov": -123.5}
+    text = json.dumps(record).encode()
+    partial.write_bytes(b"\n".join((head, b"%08x %s" % (crc32(text), text), *rest)))
+    assert calc("sweep", *args, "--resume").status == 0
+    with path.open() as file:
+        assert [float(row["lyapunov"]) for row in csv.DictReader(file)].count(-123.5) == 1
 
 
 def test_a_model_that_has_changed_is_another_sweep(tmp_path: Path) -> None:
@@ -243,23 +258,41 @@ def test_a_model_that_has_changed_is_another_sweep(tmp_path: Path) -> None:
     assert "a file it reads was another one" in refused("sweep", *args, "--resume")
 
 
-def test_a_process_that_is_ended_from_outside_is_said_with_its_point(tmp_path: Path) -> None:
-    process = started(
-        "--d-h", "64", "--steps", "20000", "--over", "gain=1,2", "--jobs", "1", "-O", str(tmp_path / "o.csv")
-    )
-    limit, children = time.monotonic() + 30, ""
-    while not children and time.monotonic() < limit:
-        listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        if not listed.exists():
-            process.kill()
-            process.communicate()
-            pytest.skip("this system does not list a process's children")
-        children = listed.read_text()
+def child_of(process: subprocess.Popen[bytes]) -> int:
+    """The process that measures, as soon as there is one."""
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not listed.exists():
+        process.kill()
+        process.communicate()
+        pytest.skip("this system does not list a process's children")
+    limit = time.monotonic() + 30
+    while not (children := listed.read_text().split()):
+        assert time.monotonic() < limit
         time.sleep(0.05)
-    os.kill(int(children.split()[0]), signal.SIGKILL)
+    return int(children[0])
+
+
+def test_a_process_that_is_ended_from_outside_is_said_with_its_point(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    process = started("--d-h", "64", "--steps", "200000", "--over", "gain=1,2", "--jobs", "1", "--output", str(path))
+    os.kill(child_of(process), signal.SIGKILL)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 1
     assert said.decode().startswith("rnncalc: At gain 1: the process that measured it was ended from outside")
+
+
+def test_a_process_ends_with_its_parent_whatever_is_under_way(tmp_path: Path) -> None:
+    process = started(
+        "--d-h", "64", "--steps", "200000", "--over", "gain=1", "--jobs", "1", "-O", str(tmp_path / "o.csv")
+    )
+    child = child_of(process)
+    time.sleep(0.3)
+    process.kill()
+    process.communicate()
+    limit = time.monotonic() + 20
+    while Path(f"/proc/{child}/stat").exists() and Path(f"/proc/{child}/stat").read_text().split()[2] != "Z":
+        assert time.monotonic() < limit
+        time.sleep(0.05)
 
 
 def test_as_many_processes_as_there_are_cores() -> None:
