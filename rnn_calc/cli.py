@@ -29,6 +29,7 @@ COMMANDS = (
     "cells",
     "compare",
     "trace",
+    "bptt",
     "gradient-decay",
     "sweep",
     "inspect",

@@ -171,5 +171,6 @@ def command_line(command: str, *groups: object, **others: object) -> str:
     for name, value in others.items():
         for given in value if isinstance(value, list) else [value]:
             if given is not None:
-                words += [f"--{name.replace('_', '-')}", shlex.quote(str(given))]
+                flag = f"--{name.replace('_', '-')}"
+                words += [flag] if given is True else [flag, shlex.quote(str(given))]
     return " ".join(words)

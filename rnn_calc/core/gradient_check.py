@@ -105,7 +105,12 @@ class GradientCheck:
     @property
     def holds(self) -> bool:
         """Whether every derivative agrees, and so do the states."""
-        return not self.failed and self.drift <= _DRIFT
+        return not self.failed and self.states_hold
+
+    @property
+    def states_hold(self) -> bool:
+        """Whether each step made anew gives the states of the trace."""
+        return self.drift <= _DRIFT
 
     @property
     def failed(self) -> tuple[Probe, ...]:

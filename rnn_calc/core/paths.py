@@ -63,7 +63,7 @@ class PathReport:
     states and `direct` past them, as a readout's weight does.
     `start` is how the weight moves the units of its own step, `jacobians` take the units of one step to the next,
     `ends` are how the units of a step move the target. `count` is the number of paths that are not 0, and `paths` are
-    the largest.
+    the largest. `reverse` says that the weight is of a layer that reads backward.
     Shapes: start (N,), jacobians (N, N) each, ends (N,) each.
     """
 
@@ -81,6 +81,7 @@ class PathReport:
     ends: tuple[Array, ...]
     paths: tuple[UnitPath, ...]
     count: int
+    reverse: bool = False
 
     @property
     def contribution(self) -> Product:
@@ -262,6 +263,7 @@ def follow_paths(
         tuple(ends[::-1]),
         tuple(found),
         graph.count(),
+        reverse,
     )
 
 

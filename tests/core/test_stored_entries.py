@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,9 +18,7 @@ from tests.core.random_networks import written_networks
 
 @given(written_networks(largest=4), st.randoms())
 @settings(deadline=None, max_examples=60)
-def test_an_entry_is_found_where_the_written_arrays_have_it(
-    drawn: tuple[Network, Convention], random: st.random.Random
-) -> None:
+def test_an_entry_is_found_where_the_written_arrays_have_it(drawn: tuple[Network, Convention], random: Random) -> None:
     network, convention = drawn
     notation = Notation(network, convention)
     # Every entry of every parameter is a number of its own.

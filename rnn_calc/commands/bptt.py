@@ -1,0 +1,223 @@
+"""rnncalc bptt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups, text_option
+from rnn_calc.commands.plot_options import PlotOptions, destination_with_plot
+from rnn_calc.commands.run_options import LossOptions, SequenceOptions, WeightOptions
+from rnn_calc.core.errors import CheckFailedError, UsageError, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rnn_calc.core.gradient_check import GradientCheck
+    from rnn_calc.core.gradients import Gradients
+    from rnn_calc.core.notation import Notation
+    from rnn_calc.core.stored_gradients import LagShares
+    from rnn_calc.show.bptt_report import PathShown
+
+_DEFAULT_STEPS = 10
+# Multiply-adds of all lags that are made without being asked for: some seconds.
+_MOST_WORK = 2e10
+
+
+@dataclass(frozen=True)
+class CheckedOutputOptions(OutputOptions):
+    """How the result is shown; --check is about the gradient."""
+
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Compare with complex steps and central differences; exit with 1 if it is off."),
+    ] = False
+
+
+@takes_groups
+def command(
+    network: NetworkOptions,
+    weights: WeightOptions,
+    sequence: SequenceOptions,
+    loss: LossOptions,
+    output: CheckedOutputOptions,
+    plot: PlotOptions,
+    *,
+    truncate: Annotated[
+        str | None, text_option("--truncate", text="Go only K steps back: 5, 1..20 or 1,5,10.", metavar="K")
+    ] = None,
+    clip: Annotated[
+        float | None,
+        typer.Option(
+            "--clip", help="What clipping the norm to this makes of the gradient.", metavar="NORM", show_default=False
+        ),
+    ] = None,
+    path: Annotated[
+        str | None,
+        text_option(
+            "--path",
+            text="What one weight at one step contributes, path by path: W_xh[0,0]@1 (indices from 0, steps from 1).",
+            metavar="WEIGHT@STEP",
+        ),
+    ] = None,
+    to: Annotated[
+        str | None,
+        text_option("--to", text="Where the paths lead: y[0]@3, h[1] or loss. [y[0] at the last step]", metavar="WHAT"),
+    ] = None,
+    by_lag: Annotated[
+        bool, typer.Option("--by-lag", help="The share of each lag, also where that takes long.")
+    ] = False,
+) -> None:
+    """Backpropagation through time, step by step.
+
+    The derivative of a loss by every output, state and parameter; the share of each time step in each gradient, and of
+    paths of each length, which tells what truncation keeps.
+
+    \b
+    rnncalc bptt --sequence "1, 2, 3" --targets "0, 1, 0" --d-h 2 --d-out 1
+    rnncalc bptt --example tiny --path W_xh[0,0]@1
+    rnncalc bptt --cell lstm --d-h 32 --steps 100 --loss last --truncate 1..99
+    rnncalc bptt --cell gru --layers 2 --loss cross-entropy --check --clip 1
+    """
+    from rnn_calc.commands.loading import seed_of
+    from rnn_calc.commands.running import prepare_run
+    from rnn_calc.commands.targets import load_loss
+    from rnn_calc.core.gradients import backpropagate
+    from rnn_calc.show.bptt import bptt_view
+    from rnn_calc.show.bptt_report import Bptt
+    from rnn_calc.show.heading import describe_network
+    from rnn_calc.show.output import emit
+
+    destination = destination_with_plot(output, plot)
+    if clip is not None and not (clip > 0 and isfinite(clip)):
+        raise UsageError(f"--clip must be a positive number; it is {clip:g}.")
+    if to is not None and path is None:
+        raise UsageError("--to says where the paths of --path lead; add --path WEIGHT@STEP.")
+    others: dict[str, object] = {
+        "loss": loss.loss,
+        "targets": loss.targets,
+        "reduction": loss.reduction,
+        "truncate": truncate,
+    }
+    others |= {"clip": clip, "path": path, "to": to, "by_lag": by_lag or None}
+    run = prepare_run(network, weights, sequence, command="bptt", default_steps=_DEFAULT_STEPS, **others)
+    steps, seed = len(run.inputs), seed_of(weights, run.setup.model)
+    truncations = _truncations(truncate, steps) if truncate is not None else ()
+    judged = load_loss(loss, run.setup, steps=steps, seed=seed, stdin_taken=sequence.sequence == "-")
+    done = run.whole()
+    gradients = backpropagate(done, judged.loss)
+    lags, left_out = _lags(gradients, truncations, asked=by_lag)
+    setup = run.setup
+    shown = Bptt(
+        gradients,
+        setup.notation,
+        describe_network(setup.network, setup.convention, setup.remarks),
+        _with_targets(run.notes, judged.origin),
+        judged.origin,
+        run.sequence.labels,
+        () if setup.layer is None else (setup.layer,),
+        lags,
+        left_out,
+        truncations,
+        clip,
+        _checked(gradients) if output.check else None,
+        _path(path, to, gradients, setup.notation) if path is not None else None,
+    )
+    emit(bptt_view(shown), destination)
+    if shown.check and not shown.check.holds:
+        _fail(shown.check, setup.notation)
+
+
+def _with_targets(notes: tuple[str, ...], origin: str) -> tuple[str, ...]:
+    """The notes with where the targets came from, before the command that makes it all again."""
+    return (*notes[:2], f"Targets: {origin}", *notes[2:]) if origin else notes
+
+
+def _truncations(text: str, steps: int) -> tuple[int, ...]:
+    """The k of --truncate, in order."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dots, last = part.partition("..")
+        words = [word.strip() for word in ((first, last) if dots else (first,))]
+        words = [str(steps - 1) if word.upper() == "T" else word for word in words]
+        if not all(word.isascii() and word.isdecimal() and len(word) < 10 for word in words):
+            raise UsageError(
+                f"--truncate is a number of steps back, a range or a list: 5, 1..{steps - 1} or 1,5,10; it is "
+                f"{quoted(text)}."
+            )
+        numbers = [min(int(word), steps - 1) if dots else int(word) for word in words]
+        if numbers[0] > numbers[-1]:
+            raise UsageError(
+                f"--truncate {quoted(part)} ends before it begins; {steps} steps go back 0 to {steps - 1}."
+            )
+        found |= set(range(numbers[0], numbers[-1] + 1))
+    return tuple(sorted(found))
+
+
+def _lags(
+    gradients: Gradients, truncations: tuple[int, ...], *, asked: bool
+) -> tuple[Mapping[str, LagShares] | None, str]:
+    """The gradient by the length of its paths, or why it was left out."""
+    from rnn_calc.core.lag_shares import lag_work, longest_path
+    from rnn_calc.core.stored_gradients import lag_shares
+    from rnn_calc.show.progress import watching
+
+    longest = longest_path(gradients.trace)
+    most = min(max(truncations), longest) if truncations and not asked else None
+    work = lag_work(gradients.trace) * (1 if most is None else (most + 1) / (longest + 1))
+    if work > _MOST_WORK and not asked and not truncations:
+        return None, (
+            f"The share of each lag is left out: it takes about {work:.0e} multiply-adds. --by-lag has it all the "
+            "same; --truncate K goes only K steps back."
+        )
+    return lag_shares(gradients, most, watching("Going back lag by lag")), ""
+
+
+def _checked(gradients: Gradients) -> GradientCheck:
+    import numpy as np
+
+    from rnn_calc.core.gradient_check import check_gradient
+    from rnn_calc.show.progress import watching
+
+    scales = {}
+    for name in gradients.parameters:
+        with np.errstate(over="ignore"):
+            scales[name] = float(np.sum(10.0 ** gradients.step_log10_norms(name)))
+    return check_gradient(
+        gradients.trace,
+        gradients.loss_function,
+        gradients.parameters,
+        scales,
+        watch=watching("Checking the gradient"),
+    )
+
+
+def _path(path: str, to: str | None, gradients: Gradients, notation: Notation) -> PathShown:
+    from rnn_calc.commands.occurrences import parse_occurrence, parse_target
+    from rnn_calc.core.paths import follow_paths
+    from rnn_calc.show.bptt_report import PathShown
+
+    run = gradients.trace
+    weight = parse_occurrence(path, notation, run.steps)
+    target, label = parse_target(to, notation, run.steps)
+    report = follow_paths(run, gradients.loss_function, weight.name, weight.index, weight.step, target)
+    return PathShown(report, weight.label, label)
+
+
+def _fail(check: GradientCheck, notation: Notation) -> None:
+    """Say what is off, and end with 1.
+
+    Raises: CheckFailedError.
+    """
+    from rnn_calc.show.gradient_check import probe_name
+
+    if not check.failed:
+        raise CheckFailedError(f"The states are off: a step made anew differs by {check.drift:.1e}.")
+    worst = check.worst if check.worst in check.failed else check.failed[0]
+    raise CheckFailedError(
+        f"The gradient is off at {len(check.failed)} of {len(check.probes)} derivatives; the worst is "
+        f"{probe_name(worst, notation)}, by {worst.error:.1e} of its size."
+    )
