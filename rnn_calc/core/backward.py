@@ -28,7 +28,7 @@ Local: TypeAlias = "Callable[[slice], Scaled]"
 
 # A block of steps has coefficients and rows of about this many bytes, and at most so many steps.
 _BLOCK_BYTES = 2**21
-_MOST_STEPS = 256
+_MOST_STEPS = 1024
 # A matrix beyond this is read as it lies: its transpose would cost as much memory once more.
 _LARGEST_COPY = 2**24
 # Rows that begin a block with a larger or smaller power of two than this are rescaled to 1.
@@ -150,7 +150,7 @@ class Backward:
         nodes = np.zeros((steps, derivative.layout.width))
         if any(last[steps].any() for last in rows.values()) or inside.any():
             single = steps == 1
-            if not single and any(map(derivative.exponent, range(steps))):
+            if not single and derivative.exponents.any():
                 return None
             with np.errstate(all="ignore"):
                 run_calls(_Calls(self, derivative, rows, nodes, inside).groups, steps)

@@ -98,7 +98,7 @@ class _Way:
     def __init__(self, run: LayerTrace, trace: Trace) -> None:
         self._run, self._engine = run, Engine(run.layer, trace.weights)
         self._derivative = Linearization(self._engine, run.values, whole=True)
-        self._exponents = np.array([self._derivative.exponent(t) for t in range(trace.steps)])
+        self._exponents = self._derivative.exponents
         self._steps = trace.steps
         self._waiting: dict[str, Array] = {}
 

@@ -165,7 +165,12 @@ class Linearization:
 
     def exponent(self, t: int) -> int:
         """The power of two that `pull` and `push` leave out at step `t`: 0 unless every unit saturates."""
-        return int(self._factors.exponents[t])
+        return int(self.exponents[t])
+
+    @property
+    def exponents(self) -> NDArray[np.int64]:
+        """That of every step."""
+        return self._factors.exponents
 
     def pull(
         self,
