@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, log10
 
 import numpy as np
@@ -14,12 +14,14 @@ from rnn_calc.core.convoy import Convoy, Family
 from rnn_calc.core.direct import DirectPath
 from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.entry_products import EntryProduct
+from rnn_calc.core.errors import NonFiniteError
 from rnn_calc.core.evaluation import Values
 from rnn_calc.core.extended import has_lost_gates, norms_by_entry
 from rnn_calc.core.lanczos import UNIT_ROUNDOFF
 from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.memory import FLOAT64, require_memory
 from rnn_calc.core.products import TOLERANCE, JacobianProduct, LogBound
+from rnn_calc.core.singular_values import SingularValues
 from rnn_calc.core.weights import Array
 
 # All states of a cell together.
@@ -32,13 +34,17 @@ _ENTRIES = 25
 
 @dataclass(frozen=True)
 class BlockDecay:
-    """The norms of one block at every lag, as base-10 logarithms, each with its interval; and the matrices kept."""
+    """The norms of one block at every lag, as base-10 logarithms, each with its interval; and the matrices kept.
+
+    Shapes: log10_singular_values (lags, r), the largest first; None where none were asked for.
+    """
 
     log10_norms: Array
     log10_low: Array
     log10_high: Array
     certificate: Certificate
     kept: dict[int, Array]
+    log10_singular_values: Array | None = None
 
 
 class BlockNorms:
@@ -55,10 +61,12 @@ class BlockNorms:
         family: Family = "back",
         jacobians: Collection[int] = (),
         tolerance: float = TOLERANCE,
+        singular_values: int = 0,
         watch: Watch = iter,
     ) -> None:
         self._engine, self._values, self.family = engine, values, family
         self._jacobians, self._tolerance, self._watch = jacobians, tolerance, watch
+        self._count = singular_values
         self._T = len(values.now["x"])
         self.lags = range(1, self._T if family == "back" else self._T + 1)
         self.widths = {name: engine.layer.sizes[axis] for name, axis in engine.layer.state.items()}
@@ -75,7 +83,9 @@ class BlockNorms:
         kept = {lag: np.diag(np.exp(sums[lag - 1])) for lag in self._jacobians}
         norms = sums.max(axis=1) / np.log(10)
         # The norm of a diagonal matrix is its largest entry: what may be off is the sum of logarithms.
-        return self._found([LogBound(norm / _LOG10_2, UNIT_ROUNDOFF, UNIT_ROUNDOFF) for norm in norms.tolist()], kept)
+        found = self._found([LogBound(norm / _LOG10_2, UNIT_ROUNDOFF, UNIT_ROUNDOFF) for norm in norms.tolist()], kept)
+        values = -np.sort(-sums, axis=1)[:, : self._count] / np.log(10) if self._count else None
+        return replace(found, log10_singular_values=values)
 
     def measured(self, states: Sequence[str]) -> dict[str, BlockDecay]:
         """The norms of products of Jacobians.
@@ -91,6 +101,7 @@ class BlockNorms:
         # What one function of a linear map saturates evenly has been lifted already.
         lifted = any(map(derivative.exponent, range(self._T)))
         if derivative.uneven_chain() or (not lifted and has_lost_gates(self._engine, self._values)):
+            self._refuse_singular_values()
             return {state: self._by_entry(derivative, state) for state in states}
         found: dict[str, BlockDecay | None] = dict.fromkeys(states)
         if not self._jacobians:
@@ -98,7 +109,34 @@ class BlockNorms:
         missing = [state for state in states if found[state] is None]
         # One after the other, so that one product of full size is kept at a time.
         found |= {state: self._in_full(derivative, state) for state in missing}
-        return {state: found[state] or self._by_entry(derivative, state) for state in states}
+        blocks = {state: found[state] or self._by_entry(derivative, state) for state in states}
+        if self._count:
+            values = self._singular_values(derivative, states)
+            blocks = {state: replace(block, log10_singular_values=values[state]) for state, block in blocks.items()}
+        return blocks
+
+    def _refuse_singular_values(self) -> None:
+        if self._count:
+            raise NonFiniteError(
+                "Some units saturate so far that their slopes leave float64 beside those of others; norms are measured "
+                "with an exponent for each entry then, singular values are not. Take singular_values=0."
+            )
+
+    def _singular_values(self, derivative: Linearization, states: Sequence[str]) -> dict[str, Array]:
+        """The logarithms of the largest singular values at every lag, for each state."""
+        products = {
+            state: SingularValues(
+                self._identity(state), tuple(self._identity(state)), min(self._count, self._rows(state))
+            )
+            for state in states
+        }
+        found: dict[str, list[Array]] = {state: [] for state in states}
+        convoy = Convoy(derivative, self.family)
+        for lag in self._watch(self.lags):
+            convoy.step(list(products.values()), self._t(lag))
+            for state, product in products.items():
+                found[state].append(product.log2_values() * _LOG10_2)
+        return {state: np.array(values) for state, values in found.items()}
 
     def _rows(self, state: str) -> int:
         return self.width if state == STATE else self.widths[state]
@@ -145,13 +183,16 @@ class BlockNorms:
         }
 
     def _start(self, state: str, *, compress: bool) -> JacobianProduct:
-        if state != STATE:
-            return JacobianProduct(self.widths[state], state, compress=compress, tolerance=self._tolerance)
-        identity, ends = np.eye(self.width), np.cumsum(list(self.widths.values()))
-        start = dict(zip(self.widths, np.split(identity, ends[:-1], axis=1), strict=True))
+        start = self._identity(state)
         return JacobianProduct(
-            self.width, compress=compress, tolerance=self._tolerance, start=start, measured=tuple(self.widths)
+            self._rows(state), compress=compress, tolerance=self._tolerance, start=start, measured=tuple(start)
         )
+
+    def _identity(self, state: str) -> dict[str, Array]:
+        """The rows that a product starts with: the identity of a state, or of all of them."""
+        widths = self.widths if state == STATE else {state: self.widths[state]}
+        ends = np.cumsum(list(widths.values()))
+        return dict(zip(widths, np.split(np.eye(int(ends[-1])), ends[:-1], axis=1), strict=True))
 
     def _found(self, bounds: list[LogBound], kept: dict[int, Array], *, recomputed: bool = False) -> BlockDecay:
         zeros = len(self.lags) - len(bounds)

@@ -121,8 +121,8 @@ class NormFinder:
         if found is not None:
             self.left = found.vector
             return _root(found.low, found.low - error, found.high + error, decomposed=False)
-        self.squares = np.linalg.eigvalsh(gram)
-        square = float(self.squares[-1])
+        squares = np.linalg.eigvalsh(gram)
+        self.squares, square = np.asarray(squares), float(squares[-1])
         error += size * UNIT_ROUNDOFF * square
         if square > 2 * error and error <= self._tolerance * square:
             return _root(square, square - error, square + error, decomposed=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from rnn_calc.core.block_norms import STATE, BlockDecay, BlockNorms
 from rnn_calc.core.certificate import Certificate
-from rnn_calc.core.convoy import FAMILIES, Family
+from rnn_calc.core.convoy import Family
 from rnn_calc.core.direct import DirectPath, direct_path
 from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.equations import (
@@ -21,14 +21,12 @@ from rnn_calc.core.equations import (
     Expression,
     Hadamard,
     Parameter,
-    Product,
     Quotient,
-    parameters,
     walk,
 )
-from rnn_calc.core.errors import DataError, NonFiniteError, listed, quoted
 from rnn_calc.core.evaluation import Values
 from rnn_calc.core.layer_trace import LayerTrace
+from rnn_calc.core.measurable import check_request, check_states, check_values, check_weights
 from rnn_calc.core.network import Layer
 from rnn_calc.core.products import TOLERANCE
 from rnn_calc.core.spectra import Spectrum, recurrent_spectra
@@ -38,12 +36,6 @@ from rnn_calc.core.weights import Array
 Verdict = Literal["vanishing", "exploding", "steady"]
 
 _UNIT_ROUNDOFF = 1.1e-16
-# What float64 can keep for any size of network, and what still counts as a certificate.
-_LEAST_TOLERANCE, _LARGEST_TOLERANCE = 1e-12, 1e-3
-# Rows of a product are kept below 2^64, so a step with entries up to this size stays far within float64.
-_LARGEST_WEIGHT = 1e280
-# The roles of what a state is multiplied by.
-_MULTIPLIES_A_STATE = ("recurrent", "diagonal", "peephole", "projection")
 
 
 @dataclass(frozen=True)
@@ -55,6 +47,7 @@ class Decay:
     `width` is that of all states of the layer; `direct` is the path through the gate that multiplies s, if one does.
     The norm of the float64 product lies between `log10_low` and `log10_high`, as the `certificate` sums up.
 
+    Shapes: log10_singular_values (lags, r), the r largest where they were asked for, the largest first.
     Units: `rate_per_step` is a factor a step, `half_life` and `doubling_time` are steps. An exact zero has the
     logarithm −∞. `rounding` estimates the relative error of a norm after all products.
     """
@@ -69,6 +62,7 @@ class Decay:
     log10_low: Array
     log10_high: Array
     certificate: Certificate
+    log10_singular_values: Array | None
 
     @property
     def lags(self) -> range:
@@ -137,13 +131,15 @@ class DecayReport(Decay):
     """The decay of a layer's hidden state h and, where it has one, of its cell state c.
 
     The norms of h are those of a block of products of the full (h, c) Jacobians. `max_slope` is None for a cell that
-    is more than one function of a linear map; it has no bound. `recurrent` has an entry for each gate.
+    is more than one function of a linear map; it has no bound. `recurrent` has an entry for each gate. `decays` are all
+    that were measured; the report itself is the first of them.
     """
 
     trace: Trace
     layer: Layer
     max_slope: float | None
     cell_state: Decay | None
+    decays: tuple[Decay, ...]
 
     @cached_property
     def recurrent(self) -> tuple[Spectrum, ...]:
@@ -183,51 +179,46 @@ def gradient_decay(
     watch: Watch = iter,
     family: Family = "back",
     tolerance: float = TOLERANCE,
+    states: Sequence[str] = (),
+    singular_values: int = 0,
 ) -> DecayReport:
     """The norm of ∂h_T/∂h_{T−lag} for every lag of `trace`, a single sequence, within one layer and direction.
 
     `layer` is one of `trace.layers`; by default the top one, forward. Its inputs are held fixed: paths through
     other layers are no part of it. `jacobians` names lags whose whole matrix is kept; `watch` goes over the lags.
     `family` "forward" measures ∂h_lag/∂h_0 instead. The interval of each norm is at most `tolerance` to either side.
-    Raises: DataError for a batch, too few steps, a threshold outside (0, 1), a tolerance that float64 cannot keep or
-    a lag that there is not; NonFiniteError where a pre-activation is no number; TooLargeError before anything is
-    allocated.
+    `states` are those to measure: states of the cell, all of which by default, or "state", all of them together; the
+    report is the decay of the first. `singular_values` is how many of the largest are told at each lag.
+    Raises: DataError for a batch, too few steps, a threshold outside (0, 1), a tolerance that float64 cannot keep, or
+    a lag or a state that there is not; NonFiniteError where a pre-activation is no number; TooLargeError before
+    anything is allocated.
     """
     run = layer or trace.top[0]
-    _check_request(trace, threshold, tolerance, family, jacobians)
+    check_request(trace, threshold, tolerance, family, jacobians)
+    states = tuple(states) or tuple(sorted(run.layer.state, key=lambda name: name != "h"))
+    check_states(run.layer, states, singular_values)
     engine = Engine(run.layer, trace.weights)
-    _check_weights(engine)
-    _check_values(run.layer, run.values)
-    norms = BlockNorms(engine, run.values, family=family, jacobians=jacobians, tolerance=tolerance, watch=watch)
-    measured = _measured(norms, engine, run.values, tuple(run.layer.state), threshold)
-    h = measured["h"]
+    check_weights(engine)
+    check_values(run.layer, run.values)
+    norms = BlockNorms(
+        engine,
+        run.values,
+        family=family,
+        jacobians=jacobians,
+        tolerance=tolerance,
+        singular_values=singular_values,
+        watch=watch,
+    )
+    measured = _measured(norms, engine, run.values, states, threshold)
+    first = measured[states[0]]
     return DecayReport(
-        **{field.name: getattr(h, field.name) for field in fields(Decay)},
+        **{field.name: getattr(first, field.name) for field in fields(Decay)},
         trace=trace,
         layer=run.layer,
         max_slope=_steepest(run.layer),
-        cell_state=measured.get("c"),
+        cell_state=measured.get("c") if first.state != "c" else None,
+        decays=tuple(measured.values()),
     )
-
-
-def _check_request(trace: Trace, threshold: float, tolerance: float, family: str, jacobians: Collection[int]) -> None:
-    T = trace.steps
-    if trace.x.ndim != 2:
-        raise DataError("Gradient decay is measured on one sequence, not on a batch.")
-    if T < 2:
-        raise DataError("Gradient decay needs at least two steps: with one there is no earlier state to compare with.")
-    if not 0 < threshold < 1:
-        raise DataError(f"The threshold must lie between 0 and 1; it is {threshold:g}.")
-    if not _LEAST_TOLERANCE <= tolerance <= _LARGEST_TOLERANCE:
-        raise DataError(
-            f"The tolerance must lie between {_LEAST_TOLERANCE:g} and {_LARGEST_TOLERANCE:g}; it is {tolerance:g}."
-        )
-    if family not in FAMILIES:
-        raise DataError(f"There is no family {quoted(family)} of Jacobians; there are {listed(FAMILIES)}.")
-    longest = T - 1 if family == "back" else T
-    for lag in jacobians:
-        if not 1 <= lag <= longest:
-            raise DataError(f"There is no lag {lag}: {T} steps have lags 1 to {longest}.")
 
 
 def _measured(
@@ -252,27 +243,8 @@ def _decay(norms: BlockNorms, state: str, block: BlockDecay, direct: DirectPath 
         block.log10_low,
         block.log10_high,
         block.certificate,
+        block.log10_singular_values,
     )
-
-
-def _check_weights(engine: Engine) -> None:
-    for parameter in parameters(engine.recurrence):
-        largest = float(np.abs(engine.weights[parameter.name]).max())
-        if parameter.role in _MULTIPLIES_A_STATE and largest > _LARGEST_WEIGHT:
-            raise NonFiniteError(
-                f"{parameter.name} has an entry of size {largest:.3g}; products are computed with entries up to "
-                f"{_LARGEST_WEIGHT:g}, beyond which one step alone may leave float64. Scale the matrix down."
-            )
-
-
-def _check_values(layer: Layer, values: Values) -> None:
-    for equation in layer.equations:
-        if np.isnan(values.now[equation.name]).any():
-            before = any(isinstance(node, Product) for node in walk(equation.expression))
-            what = "A pre-activation" if before else f"The {equation.kind} {equation.name}"
-            share = isinstance(equation.expression, Quotient)
-            remedy = "scale weights, biases or inputs down" if share else "take a bounded activation (tanh)"
-            raise NonFiniteError(f"{what} is NaN, so its slope is unknown; {remedy}.")
 
 
 def _steepest(layer: Layer) -> float | None:
