@@ -70,10 +70,9 @@ class Sweep(NamedTuple):
 
 
 def make_sweep(fixed: Fixed, grid: Grid) -> Sweep:
-    """The sweep, after a look at what each of its networks is.
+    """The sweep over a grid.
 
-    Raises: UsageError for an option that is an axis too, an input that can be read only once, an axis that a cell has
-    not; what is wrong with the options of a point.
+    Raises: UsageError for an option that is an axis too, or an input that can be read only once.
     """
     for axis in grid.axes:
         group = _group(fixed, axis.name)
@@ -87,7 +86,8 @@ def make_sweep(fixed: Fixed, grid: Grid) -> Sweep:
 def largest_run(sweep: Sweep) -> int:
     """The bytes that the largest run needs, after every different network of the sweep was looked at.
 
-    Raises: as `make_sweep`; TooLargeError where one does not fit in memory.
+    Raises: UsageError for an axis that a cell has not; what is wrong with the options of a point; TooLargeError where
+    one does not fit in memory.
     """
     most = 0
     for index in _different(sweep.grid):

@@ -170,7 +170,8 @@ def _shown(sweep: Sweep, again: str) -> SweepShown:
 
     run, grid = prepare_point(sweep, 0), sweep.grid
     axes = [f"{axis.name} {_extent(axis)}" for axis in grid.axes]
-    seeds = f", {grid.repeats} seeds each" if grid.repeats > 1 else ""
+    seed = sweep.options(0).weights.seed
+    seeds = f", with each of the seeds {seed} to {(seed or 0) + grid.repeats - 1}" if grid.repeats > 1 else ""
     notes = [f"Swept: {' × '.join(axes)}: {plural(grid.points, 'point')}{seeds}"]
     *origins, alone = run.notes[:3]
     notes += [f"At the first point: {origins[0]}; {origins[1]}", f"{AGAIN}{again}"]
