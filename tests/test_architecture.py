@@ -98,7 +98,9 @@ CORE_ORDER = (
     "stored_gradients",
     "loss_decay",
     "measurable",
+    "pairs",
     "decay",
+    "stack_linearization",
     "lyapunov",
     "phases",
 )

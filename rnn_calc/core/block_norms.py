@@ -195,30 +195,9 @@ class BlockNorms:
         return dict(zip(widths, np.split(np.eye(int(ends[-1])), ends[:-1], axis=1), strict=True))
 
     def _found(self, bounds: list[LogBound], kept: dict[int, Array], *, recomputed: bool = False) -> BlockDecay:
-        zeros = len(self.lags) - len(bounds)
-        norms, below, above, dropped = (
-            np.array([bound[index] for bound in bounds] + [fill] * zeros)
-            for index, fill in ((0, -inf), (1, 0.0), (2, 0.0), (3, 0.0))
-        )
-        log10_norms = norms * _LOG10_2
-        decomposed = sum(bound.decomposed for bound in bounds)
-        most = float(dropped.max(initial=0.0))
-        certificate = Certificate(
-            self._tolerance,
-            float(np.maximum(below, above).max(initial=0.0)),
-            len(norms) - decomposed,
-            decomposed,
-            most,
-            FAILURE if most else 0.0,
-            recomputed,
-        )
-        # Three roundings of the logarithm itself: taking it, adding the exponent, changing its base.
-        slack = 4 * UNIT_ROUNDOFF * np.abs(np.where(np.isfinite(log10_norms), log10_norms, 0.0)) + 1e-300
-        low, high = (
-            log10_norms + np.log1p(-below) / np.log(10) - slack,
-            log10_norms + np.log1p(above) / np.log(10) + slack,
-        )
-        return BlockDecay(log10_norms, low, high, certificate, kept)
+        # After an exact zero there are only zeros.
+        zeros = [LogBound(-inf)] * (len(self.lags) - len(bounds))
+        return replace(decay_of([*bounds, *zeros], self._tolerance, recomputed=recomputed), kept=kept)
 
     def _by_entry(self, derivative: Linearization, state: str) -> BlockDecay:
         """The norms where even a row has entries too far apart for one exponent: each entry gets its own."""
@@ -243,3 +222,25 @@ class BlockNorms:
     def _t(self, lag: int) -> int:
         """The step, counted from 0, whose Jacobian makes the product of one lag from that of the lag before."""
         return lag - 1 if self.family == "forward" else self._T - lag
+
+
+def decay_of(bounds: Sequence[LogBound], tolerance: float, *, recomputed: bool = False) -> BlockDecay:
+    """Norms at one lag after the other as base-10 logarithms, with their intervals and what these amount to."""
+    found = np.array([bound[:4] for bound in bounds])
+    log10_norms, below, above, dropped = found[:, 0] * _LOG10_2, found[:, 1], found[:, 2], found[:, 3]
+    decomposed = sum(bound.decomposed for bound in bounds)
+    most = float(dropped.max())
+    certificate = Certificate(
+        tolerance,
+        float(np.maximum(below, above).max()),
+        len(bounds) - decomposed,
+        decomposed,
+        most,
+        FAILURE if most else 0.0,
+        recomputed,
+    )
+    # Three roundings of the logarithm itself: taking it, adding the exponent, changing its base.
+    slack = 4 * UNIT_ROUNDOFF * np.abs(np.where(np.isfinite(log10_norms), log10_norms, 0.0)) + 1e-300
+    low = log10_norms + np.log1p(-below) / np.log(10) - slack
+    high = log10_norms + np.log1p(above) / np.log(10) + slack
+    return BlockDecay(log10_norms, low, high, certificate, {})

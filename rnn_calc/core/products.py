@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf, log2, sqrt
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 from rnn_calc.core.certificate import NormFinder
 from rnn_calc.core.compression import GUARDS, NOISE_GUARDS, SMALL, Schedule, directions, noise_of_rotation, norm_shown
 from rnn_calc.core.errors import NonFiniteError
-from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.weights import Array
 
 TOLERANCE = 1e-10
@@ -42,6 +41,16 @@ _FAR_BELOW = 2.0**-490
 _GRADED = 200
 # Directions below this share of the norm are dropped at a tolerance of 1e−10; their square is what shows.
 _DROP = 1e-3
+
+
+class Derivative(Protocol):
+    """The Jacobians of a run, which rows are multiplied by one after the other."""
+
+    def pull(self, t: int, cotangents: Mapping[str, Array], /) -> dict[str, Array]:
+        """Rows for each state after step `t`, times its Jacobian/2^`exponent(t)`."""
+
+    def exponent(self, t: int, /) -> int:
+        """The power of two that `pull` leaves out."""
 
 
 class LogBound(NamedTuple):
@@ -93,7 +102,7 @@ class JacobianProduct:
         self._factors = 0
         self.is_blind = False
 
-    def pull(self, derivative: Linearization, t: int) -> None:
+    def pull(self, derivative: Derivative, t: int) -> None:
         """Multiply by ∂state_t/∂state_{t−1} from the right (`t` counts from 0).
 
         Raises: NonFiniteError where an entry leaves float64 within this one step.

@@ -21,6 +21,8 @@ from rnn_calc.core.lanczos import UNIT_ROUNDOFF
 from rnn_calc.core.weights import Array
 
 _SWEEPS = 40
+# A row of which a rotation leaves no more than so many roundings was no direction of its own: it counts as zero.
+_NOTHING_LEFT = 8
 # A row this many powers of two below another changes nothing in it.
 _FAR = 500
 
@@ -96,10 +98,14 @@ def _rotate(rows: GradedRows, first: NDArray[np.intp], second: NDArray[np.intp],
     root = np.hypot(difference, 2 * inner * tau)
     # The smaller angle, whichever of two rows of one exponent is larger.
     sign = np.where(difference < 0, -1.0, 1.0)
-    tangent = -2 * inner / (difference + sign * root)
+    below = difference + sign * root
+    tangent = np.divide(-2 * inner, below, where=below != 0, out=np.zeros_like(below))
     cosine = 1 / np.hypot(1.0, tau * tangent)
     rows.values[big] = cosine[:, None] * (x - (tau * tau * tangent)[:, None] * y)
-    rows.values[small] = cosine[:, None] * (tangent[:, None] * x + y)
+    turned = cosine[:, None] * (tangent[:, None] * x + y)
+    left = np.einsum("ij,ij->i", turned, turned)
+    turned[left <= x.shape[1] * (_NOTHING_LEFT * UNIT_ROUNDOFF) ** 2 * yy] = 0
+    rows.values[small] = turned
     return worst
 
 
@@ -144,6 +150,6 @@ class SingularValues:
             block = GradedRows(np.hstack(found), self._exponents)
             if len(found) < len(self.blocks):
                 block = orthogonal_rows(block)  # what is orthogonal in all states is not so in one
-            logs = block.log2_norms()[: self._count]
+            logs = block.log2_norms()[: min(self._count, block.values.shape[1])]
             values[: len(logs)] = logs
         return values
