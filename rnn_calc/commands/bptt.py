@@ -94,6 +94,8 @@ def command(
     destination = destination_with_plot(output, plot)
     if clip is not None and not (clip > 0 and isfinite(clip)):
         raise UsageError(f"--clip must be a positive number; it is {clip:g}.")
+    if [sequence.sequence, loss.targets, network.model].count("-") > 1:
+        raise UsageError("stdin can be read once; --sequence, --targets and --model cannot share it.")
     if to is not None and path is None:
         raise UsageError("--to says where the paths of --path lead; add --path WEIGHT@STEP.")
     others: dict[str, object] = {
@@ -106,7 +108,7 @@ def command(
     run = prepare_run(network, weights, sequence, command="bptt", default_steps=_DEFAULT_STEPS, **others)
     steps, seed = len(run.inputs), seed_of(weights, run.setup.model)
     truncations = _truncations(truncate, steps) if truncate is not None else ()
-    judged = load_loss(loss, run.setup, steps=steps, seed=seed, stdin_taken=sequence.sequence == "-")
+    judged = load_loss(loss, run.setup, steps=steps, seed=seed)
     done = run.whole()
     gradients = backpropagate(done, judged.loss)
     lags, left_out = _lags(gradients, truncations, asked=by_lag)

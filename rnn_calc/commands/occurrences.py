@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from rnn_calc.core.errors import UsageError, quoted
+from rnn_calc.core.errors import DataError, UsageError, quoted
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.paths import Target
 from rnn_calc.core.stored_entries import parameter_entry
@@ -28,7 +28,7 @@ class Occurrence(NamedTuple):
 def parse_occurrence(text: str, notation: Notation, steps: int) -> Occurrence:
     """The weight and the step that --path names: W_xh[0,0]@1.
 
-    Raises: UsageError for another form, or a step that there is not; DataError for an unknown name or index.
+    Raises: UsageError for another form, or a name, an index or a step that there is not.
     """
     symbols = [stored.symbol for stored in notation.stored]
     shape = notation.shape(notation.stored[0])
@@ -44,7 +44,10 @@ def parse_occurrence(text: str, notation: Notation, steps: int) -> Occurrence:
     if not all(part.isdecimal() for part in parts):
         raise UsageError(f"The indices in --path are whole numbers from 0, as in {example}; {quoted(inside)} are not.")
     index = tuple(int(part) for part in parts)
-    name, place = parameter_entry(notation, symbol, index)
+    try:
+        name, place = parameter_entry(notation, symbol, index)
+    except DataError as error:
+        raise UsageError(f"--path: {error}") from None
     return Occurrence(name, place, _step("--path", int(step), steps), f"{symbol}[{','.join(map(str, index))}]")
 
 

@@ -31,7 +31,7 @@ class JudgedBy(NamedTuple):
     drawn: bool = False
 
 
-def load_loss(options: LossOptions, setup: Setup, *, steps: int, seed: int, stdin_taken: bool = False) -> JudgedBy:
+def load_loss(options: LossOptions, setup: Setup, *, steps: int, seed: int) -> JudgedBy:
     """The loss of a run of that many steps: what the command line names, else the file, else what fits the targets.
 
     Raises: UsageError for options that do not fit together; DataError for targets that do not fit the run.
@@ -41,8 +41,6 @@ def load_loss(options: LossOptions, setup: Setup, *, steps: int, seed: int, stdi
     named = _named_loss(options, setup)
     reduction = chosen("reduction", options, model, tuple(REDUCTIONS), "mean")
     if options.targets is not None:
-        if options.targets.strip() == "-" and stdin_taken:
-            raise UsageError("stdin can be read once: --targets - and another option both take it.")
         if options.loss in ("last", "sum"):
             raise UsageError(
                 f"--loss {options.loss} has no targets; leave --targets out, or take mse or cross-entropy."

@@ -84,7 +84,7 @@ class Loss:
                     losses = _cross_entropy(outputs, np.maximum(classes, 0))
                     return np.where(classes >= 0, losses, 0) / count
                 case _:
-                    return np.asarray(outputs.sum(axis=1) * self.has_loss(len(outputs)))
+                    return np.where(self.has_loss(len(outputs)), outputs.sum(axis=1), 0)
 
     def gradient(self, outputs: Array, steps: slice = slice(None)) -> Array:
         """∂L/∂outputs of some steps, or of all; its row t is ∂L_t/∂y_t. Shapes: outputs (T, d); a row a step.
@@ -111,6 +111,8 @@ class Loss:
         """
         if self.kind == "mse":
             return int((~np.isnan(self._aligned_numbers(outputs))).sum())
+        if self.kind == "cross-entropy":
+            return int((self._aligned_classes(outputs)[0] >= 0).sum())
         return int(self.has_loss(len(outputs)).sum())
 
     def _differences(self, outputs: Outputs, steps: slice = slice(None)) -> tuple[Outputs, int]:

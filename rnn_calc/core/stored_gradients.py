@@ -136,8 +136,10 @@ class LagShares:
     @staticmethod
     def joined(parts: Sequence[LagShares]) -> LagShares:
         """Several parameters taken as one vector."""
-        unit = max((part.unit for part in parts if part.square > 0), default=0)
-        factors = [np.ldexp(1.0, max(-4000, min(4000, 2 * (part.unit - unit)))) for part in parts]
+        # Of what is 0 at every lag, the power of two means nothing.
+        there = [part.square > 0 or bool(part.kept.any()) for part in parts]
+        unit = max((part.unit for part, own in zip(parts, there, strict=True) if own), default=0)
+        factors = [np.ldexp(1.0, max(-4000, min(0, 2 * (part.unit - unit)))) for part in parts]
 
         def total(values: Iterable[Array]) -> Array:
             return np.asarray(sum(factor * value for factor, value in zip(factors, values, strict=True)))
@@ -159,7 +161,7 @@ def lag_shares(gradients: Gradients, most: int | None = None, watch: Watch = ite
     longest = longest_path(run) if most is None else min(most, longest_path(run))
     size = sum(gradient.scaled.size for gradient in gradients.gradients.values())
     shares = {name: _Shares(gradient) for name, gradient in gradients.gradients.items()}
-    keeps = most is None and size * (longest + 1) <= _KEPT
+    keeps = longest == longest_path(run) and size * (longest + 1) <= _KEPT
     with_lags = lag_gradients(run, gradients.loss_function, watch)
     for found in with_lags:
         for name, share in shares.items():

@@ -27,7 +27,9 @@ _MOST_STEPS = 12
 # Vectors up to that width are shown whole, wider ones by their norms.
 _WIDEST = 4
 # Of several beside one another, so many numbers fit on a page.
-_MOST_ACROSS = 8
+_MOST_ACROSS = 6
+# The norms of the steps are shown beside their shares for so many arrays.
+_MOST_NORMS = 8
 # Gradients with so few entries are shown entry by entry.
 _MOST_ENTRIES = 6
 
@@ -83,13 +85,12 @@ def _vector(values: Array) -> Value:
     return Magnitude(float(Scaled(values[None], np.zeros(1, dtype=np.int64)).log10_norms[0]))
 
 
-def _kind(width: int) -> Column:
-    return Column("", "vector" if width <= _WIDEST else "number", "math")
-
-
 def _named(width: int, symbol: str) -> Column:
     """A column of vectors, or of their norms."""
-    return _kind(width)._replace(heading=symbol if width <= _WIDEST else f"‖{symbol}‖")
+    whole = width <= _WIDEST
+    in_words = symbol.startswith(("by ", "from "))
+    heading = symbol if whole else f"‖{symbol}‖"
+    return Column(heading, "vector" if whole else "number", "text" if in_words else "math")
 
 
 def _loss_table(shown: Bptt, steps: Selection) -> Table:
@@ -128,9 +129,9 @@ def _backward_table(shown: Bptt, own: LayerGradients, steps: Selection) -> Table
     top = layer.index == network.layers - 1
     h = layer.symbol()
     after = "t-1" if layer.reverse else "t+1"
-    here = f"∂L_t/∂{h}_t" if top else f"by layer {layer.index + 2}"
-    back = f"through step {after}" if "c" in layer.state else f"through {h}_{{{after}}}"
     states = {name: layer.symbol(name) for name in layer.state}
+    here = f"∂L_t/∂{h}_t" if top else f"by layer {layer.index + 2}"
+    back = f"from step {after}" if len(states) > 1 else f"(∂{h}_{{{after}}}/∂{h}_t)ᵀ δ_{{{after}}}"
     through = _difference(own.states["h"], own.local)
     turn = slice(None, None, -1) if layer.reverse else slice(None)
     arrays = {here: own.local[turn], back: through[turn]}
@@ -140,7 +141,7 @@ def _backward_table(shown: Bptt, own: LayerGradients, steps: Selection) -> Table
         del arrays[back]  # which is the difference of its neighbours
     whole = widest * len(arrays) <= _MOST_ACROSS
     columns = [Column("t", "index")]
-    columns += [Column(name if whole else f"‖{name}‖", "vector" if whole else "number", "math") for name in arrays]
+    columns += [_named(1 if whole else _WIDEST + 1, name) for name in arrays]
     if len(states) == 1:
         columns[-1] = columns[-1]._replace(heading=f"δ_t = {columns[-1].heading}")
     order = steps.shown if layer.reverse else steps.shown[::-1]
@@ -206,7 +207,7 @@ def _share_blocks(shown: Bptt, steps: Selection) -> list[Block]:
     columns = (Column("t", "index"), *(Column(symbol, "number", "math") for symbol in [*symbols, "all"]))
     shares = [*(own.step_shares for own in shown.stored), shown.together[1]]
     norms = [*(own.step_log10_norms for own in shown.stored), shown.together[2]]
-    title = "The share of each time step in the gradient, ⟨G_t, G⟩/‖G‖²"
+    title = "The share of each time step in the gradient, (G_t · G)/‖G‖²"
     rows: list[tuple[Value, ...]] = []
     for t in steps.shown:
         if steps.gap_before(t):
@@ -216,6 +217,8 @@ def _share_blocks(shown: Bptt, steps: Selection) -> list[Block]:
         rows.append((t + 1, *(_share(float(own[t])) for own in shares)))
     total = ("Σ", *(_share(float(own.sum())) for own in shares))
     blocks.append(Table(title, columns, tuple(rows), total))
+    if len(symbols) > _MOST_NORMS:
+        return blocks
     whole = [own.log10_norm for own in shown.stored] + [shown.together[0]]
     norm_rows: tuple[tuple[Value, ...], ...] = tuple(
         (t + 1, *(Magnitude(float(own[t])) for own in norms)) for t in steps.shown

@@ -79,10 +79,10 @@ def truncation_blocks(shown: Bptt) -> list[Block]:
     assert shown.recurrent_lags
     whose, recurrent = shown.recurrent_lags
     alike = whose == "all parameters"
-    pairs = [(whose, recurrent)] if alike else [(f"∂L/∂{whose}", recurrent), ("all parameters", shown.all_lags)]
+    pairs = [("all", shown.all_lags)] if alike else [(whose, recurrent), ("all", shown.all_lags)]
     columns = [Column("k", "index")]
     for label, _ in pairs:
-        columns += [Column(f"difference, {label}", "number"), Column(f"angle°, {label}", "number")]
+        columns += [Column(f"{label}: difference", "number"), Column("angle°", "number")]
     known = shown.truncations
     chosen = known if len(known) <= 2 * _FEW else [k for k in known if k in {*chosen_lags(max(known)), known[0]}]
     rows = []
@@ -92,7 +92,7 @@ def truncation_blocks(shown: Bptt) -> list[Block]:
             lag = min(k, len(shares.lags) - 1)
             row += [_difference(float(shares.relative_differences[lag])), _angle(shares, lag)]
         rows.append(tuple(row))
-    title = "Truncated after k steps back: relative difference from the full gradient, and the angle between them"
+    title = "Truncated after k steps back: ‖truncated − full‖/‖full‖, and the angle between them"
     return [chart_figure(truncation_chart(shown)), Table(title, tuple(columns), tuple(rows))]
 
 

@@ -27,13 +27,13 @@ def bptt_pictures(shown: Bptt) -> list[Picture]:
 
 
 # More lines than that are hard to tell apart.
-_MOST_LINES = 5
+_MOST_LINES = 6
 
 
 def _few(shown: Bptt) -> tuple[StoredGradient, ...]:
     """The arrays that have a line of their own: all where they are few, else the recurrent ones, else none."""
     for chosen in (shown.stored, shown.recurrent):
-        if len(chosen) <= _MOST_LINES:
+        if len(chosen) < _MOST_LINES:
             return chosen
     return ()
 
@@ -44,12 +44,15 @@ def _times(shown: Bptt) -> Array:
 
 def delta_chart(shown: Bptt) -> Chart:
     """The norm of the derivative by every state, step by step."""
-    curves = []
+    curves: list[Curve] = []
+    several = sum(len(own.states) for own in shown.shown_layers) > _MOST_LINES
     for own in shown.shown_layers:
         turn = slice(None, None, -1) if own.run.layer.reverse else slice(None)
         for name, scaled in own.states.items():
-            symbol = own.run.layer.symbol(name)
-            curves.append(Curve(f"∂L/∂{symbol}_t", _times(shown), scaled.log10_norms[turn], "norm"))
+            # Where they are too many to be told apart, h stands for every state, and the top layers for all.
+            if len(curves) < _MOST_LINES and not (several and name != "h"):
+                symbol = own.run.layer.symbol(name)
+                curves.append(Curve(f"∂L/∂{symbol}_t", _times(shown), scaled.log10_norms[turn], "norm"))
     label = curves[0].label if len(curves) == 1 else "∂L/∂state_t"
     return Chart("", "step t", f"‖{label}‖", tuple(curves), log10=True)
 

@@ -18,10 +18,10 @@ def check_blocks(check: GradientCheck, notation: Notation) -> list[Block]:
     """What was looked at, the worst of it, and whether all holds."""
     worst, central = check.worst, check.worst_central
     columns = (
-        Column("compared with"),
-        Column("derivatives", "count"),
-        Column("worst relative difference", "number"),
-        Column("there"),
+        Column("against"),
+        Column("looked at", "count"),
+        Column("worst, relative", "number"),
+        Column("where"),
         Column("", "verdict"),
     )
     rows: list[tuple[Value, ...]] = [

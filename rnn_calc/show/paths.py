@@ -159,9 +159,11 @@ def _matrix(values: Array) -> str:
 def _unit_table(shown: PathShown, notation: Notation) -> Table:
     report = shown.report
     columns = (Column("path"), Column("factors"), Column("product", "number"))
-    rows: list[tuple[Value, ...]] = [
-        (_route(path, shown, notation), _factors(path), write_product(path.product)) for path in report.paths
-    ]
+    rows: list[tuple[Value, ...]] = []
+    for path in report.paths:
+        other = _otherwise(path, shown, notation)
+        route, factors = (other, "") if other else (_route(path, shown, notation), _factors(path))
+        rows.append((route, factors, write_product(path.product)))
     others = report.count - len(report.paths)
     if others:
         which = (
@@ -192,6 +194,17 @@ def _route(path: UnitPath, shown: PathShown, notation: Notation) -> str:
     labels = [f"{_symbol(unit, report, notation, step)}[{unit.number}]" for unit, step in _stations(path, report)]
     end = f"L_{_stations(path, report)[-1][1]}" if report.target.kind == "loss" else shown.target
     return " → ".join([*_shortened(labels), end])
+
+
+def _otherwise(path: UnitPath, shown: PathShown, notation: Notation) -> str:
+    """Where a long path leaves the largest one; empty for that one itself, and where they have little in common."""
+    report = shown.report
+    largest = report.paths[0]
+    if path is largest or len(path.units) != len(largest.units) or len(path.units) < _LONGEST:
+        return ""
+    pairs = zip(_stations(path, report), largest.units, strict=True)
+    apart = [f"{_symbol(unit, report, notation, step)}[{unit.number}]" for (unit, step), own in pairs if unit != own]
+    return f"the largest, but through {', '.join(apart)}" if len(apart) <= _LONGEST else ""
 
 
 def _stations(path: UnitPath, report: PathReport) -> list[tuple[Unit, int]]:
