@@ -116,7 +116,7 @@ class Gradients:
 
     def step_log10_norms(self, name: str) -> Array:
         """log₁₀ of the Frobenius norm of what each step adds; −∞ for an exact zero. Shapes: (T,)."""
-        parts = self.occurrences[name]
+        parts = [part.near_one for part in self.occurrences[name]]
         squares = np.zeros(self.trace.steps)
         exponents = np.max([part.exponents for part in parts], axis=0)
         for one in parts:
@@ -129,10 +129,13 @@ class Gradients:
     def step_shares(self, name: str) -> Array:
         """⟨G_t, G⟩/‖G‖² of what each step adds to the gradient G: they add up to 1; NaN where G is 0. Shapes: (T,)."""
         gradient = self.gradients[name]
-        square = float(np.vdot(gradient.scaled, gradient.scaled))
+        # Near 1, as the occurrences are, so that no product leaves float64.
+        unit = int(np.frexp(np.abs(gradient.scaled).max(initial=0.0))[1])
+        whole = np.ldexp(gradient.scaled, -unit)
+        square = float(np.vdot(whole, whole))
         along = np.zeros(self.trace.steps)
-        for part in self.occurrences[name]:
-            along = along + np.ldexp(part.along(gradient.scaled), shift(part.exponents - gradient.exponent))
+        for part in (part.near_one for part in self.occurrences[name]):
+            along = along + np.ldexp(part.along(whole), shift(part.exponents - gradient.exponent - unit))
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(along / square)
 

@@ -29,6 +29,16 @@ class Occurrences:
         """The same in the opposite order of steps."""
         return Occurrences(self.left[::-1], None if self.right is None else self.right[::-1], self.exponents[::-1])
 
+    @property
+    def near_one(self) -> Occurrences:
+        """The same with the largest entry of every row near 1, so that no square leaves float64."""
+        left, units = _near_one(self.left)
+        right = self.right
+        if right is not None:
+            right, more = _near_one(right)
+            units = units + more
+        return Occurrences(left, right, self.exponents + units, self.tokens)
+
     def top(self) -> int:
         """The largest power of two of a step that adds anything."""
         if not self.exponents.any():
@@ -75,6 +85,12 @@ class Occurrences:
         assert other.right is not None
         rows = other.left[np.arange(len(other.left)), self.tokens]
         return np.asarray(rows * (self.left * other.right).sum(axis=1))
+
+
+def _near_one(rows: Array) -> tuple[Array, Exponents]:
+    """Rows divided by a power of two each, and those powers; a row of zeros as it is."""
+    units = np.frexp(np.abs(rows).max(axis=1, initial=0.0))[1].astype(np.int64)
+    return np.asarray(np.ldexp(rows, -units[:, None])), units
 
 
 @dataclass(frozen=True, eq=False)
