@@ -11,7 +11,7 @@ import typer
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups, text_option
 from rnn_calc.commands.plot_options import PlotOptions, destination_with_plot
 from rnn_calc.commands.run_options import LossOptions, SequenceOptions, WeightOptions
-from rnn_calc.core.errors import CheckFailedError, UsageError, quoted
+from rnn_calc.core.errors import CheckFailedError, DataError, UsageError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,6 +112,7 @@ def command(
     done = run.whole()
     gradients = backpropagate(done, judged.loss)
     lags, left_out = _lags(gradients, truncations, asked=by_lag)
+    check, unchecked = _checked(gradients) if output.check else (None, ())
     setup = run.setup
     shown = Bptt(
         gradients,
@@ -125,7 +126,8 @@ def command(
         left_out,
         truncations,
         clip,
-        _checked(gradients) if output.check else None,
+        check,
+        unchecked,
         _path(path, to, gradients, setup.notation) if path is not None else None,
     )
     emit(bptt_view(shown), destination)
@@ -178,23 +180,31 @@ def _lags(
     return lag_shares(gradients, most, watching("Going back lag by lag")), ""
 
 
-def _checked(gradients: Gradients) -> GradientCheck:
+# Below this float64 has too few digits left for a comparison.
+_LEAST_LOG10 = -285.0
+
+
+def _checked(gradients: Gradients) -> tuple[GradientCheck, tuple[str, ...]]:
+    """The check, and the parameters (canonical names) whose gradients are too small for it.
+
+    Raises: NonFiniteError where a gradient is beyond float64; DataError where all are too small.
+    """
     import numpy as np
 
     from rnn_calc.core.gradient_check import check_gradient
     from rnn_calc.show.progress import watching
 
+    norms = {name: gradient.log10_norm for name, gradient in gradients.gradients.items()}
+    small = tuple(name for name, norm in norms.items() if -np.inf < norm < _LEAST_LOG10)
+    arrays = {name: array for name, array in gradients.parameters.items() if name not in small}
+    if not arrays:
+        raise DataError("--check: every gradient is below 1e-285, where float64 has no digits left to compare.")
     scales = {}
-    for name in gradients.parameters:
+    for name in arrays:
         with np.errstate(over="ignore"):
             scales[name] = float(np.sum(10.0 ** gradients.step_log10_norms(name)))
-    return check_gradient(
-        gradients.trace,
-        gradients.loss_function,
-        gradients.parameters,
-        scales,
-        watch=watching("Checking the gradient"),
-    )
+    loss, watch = gradients.loss_function, watching("Checking the gradient")
+    return check_gradient(gradients.trace, loss, arrays, scales, watch=watch), small
 
 
 def _path(path: str, to: str | None, gradients: Gradients, notation: Notation) -> PathShown:

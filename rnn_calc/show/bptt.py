@@ -73,7 +73,7 @@ def _document(shown: Bptt) -> Document:
     blocks += truncation_blocks(shown)
     blocks += clip_blocks(shown)
     if shown.check:
-        blocks += check_blocks(shown.check, shown.notation)
+        blocks += check_blocks(shown.check, shown.notation, shown.unchecked)
     blocks.append(Text(tuple(f"· {sentence}" for sentence in meaning_of(shown)), title="What it means"))
     return Document(tuple(blocks))
 

@@ -53,7 +53,7 @@ def bptt_json(shown: Bptt) -> Iterator[str]:
             "log10_norm_after": _number(clipping.log10_after),
         }
     if shown.check:
-        content["check"] = check_json(shown.check, shown.notation)
+        content["check"] = check_json(shown.check, shown.notation, shown.unchecked)
     if shown.path:
         content["path"] = path_json(shown.path)
     return json_object("bptt", content)

@@ -31,7 +31,8 @@ class PathShown:
 class Bptt:
     """A backpropagation to be shown: its numbers, what was asked of them, and in whose words.
 
-    `lags` are by canonical names; None where they were left out. `truncations` are the k of --truncate.
+    `lags` are by canonical names; None where they were left out. `truncations` are the k of --truncate;
+    `unchecked` are the parameters whose gradients are too small to be checked.
     """
 
     gradients: Gradients
@@ -46,6 +47,7 @@ class Bptt:
     truncations: tuple[int, ...] = ()
     clip: float | None = None
     check: GradientCheck | None = None
+    unchecked: tuple[str, ...] = ()
     path: PathShown | None = None
 
     @property

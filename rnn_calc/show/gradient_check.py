@@ -14,7 +14,7 @@ from rnn_calc.show.format import plural
 _MOST_FAILED = 10
 
 
-def check_blocks(check: GradientCheck, notation: Notation) -> list[Block]:
+def check_blocks(check: GradientCheck, notation: Notation, unchecked: tuple[str, ...]) -> list[Block]:
     """What was looked at, the worst of it, and whether all holds."""
     worst, central = check.worst, check.worst_central
     columns = (
@@ -34,7 +34,7 @@ def check_blocks(check: GradientCheck, notation: Notation) -> list[Block]:
     states: tuple[Value, ...] = ("the step made anew", None, check.drift, "states", _verdict(holds=check.states_hold))
     blocks: list[Block] = [
         Table("The gradient checked", columns, (*rows, states)),
-        Text(tuple(check_notes(check)), "muted"),
+        Text((*check_notes(check), *_too_small(notation, unchecked)), "muted"),
     ]
     if check.failed:
         blocks.append(_failed_table(check, notation))
@@ -94,6 +94,16 @@ def check_notes(check: GradientCheck) -> list[str]:
     return lines
 
 
+def _too_small(notation: Notation, unchecked: tuple[str, ...]) -> list[str]:
+    if not unchecked:
+        return []
+    return [f"Not checked, because float64 has no digits left there: {', '.join(_symbols(notation, unchecked))}."]
+
+
+def _symbols(notation: Notation, names: tuple[str, ...]) -> list[str]:
+    return [notation.symbol(parameter) for parameter in notation.network.parameters if parameter.name in names]
+
+
 def _failed_table(check: GradientCheck, notation: Notation) -> Table:
     columns = (
         Column("off", "math"),
@@ -111,7 +121,7 @@ def _failed_table(check: GradientCheck, notation: Notation) -> Table:
     return Table(f"{plural(len(failed), 'derivative')} off{more}", columns, rows)
 
 
-def check_json(check: GradientCheck, notation: Notation) -> dict[str, object]:
+def check_json(check: GradientCheck, notation: Notation, unchecked: tuple[str, ...]) -> dict[str, object]:
     """The check for programs."""
 
     def entry(probe: Probe) -> dict[str, object]:
@@ -138,6 +148,7 @@ def check_json(check: GradientCheck, notation: Notation) -> dict[str, object]:
         "undecided": check.undecided,
         "worst": entry(check.worst),
         "worst_central": None if check.worst_central is None else entry(check.worst_central),
+        "not_checked": _symbols(notation, unchecked),
         "failed": [entry(probe) for probe in check.failed],
     }
 

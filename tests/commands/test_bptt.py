@@ -389,3 +389,10 @@ def test_a_wrong_command_line_is_exit_2_and_told_what_would_do(arguments: tuple[
 )
 def test_targets_that_do_not_fit_are_exit_1(arguments: tuple[str, ...], message: str) -> None:
     assert message in refused("bptt", *arguments)
+
+
+def test_gradients_too_small_for_float64_are_not_checked_and_told_so() -> None:
+    file = {"d_in": 1, "d_h": 2, "d_out": 1, "weights": {"W_hy": [[1e-300, 2e-300]]}}
+    found = bptt("--model", "-", "--check", stdin=json.dumps(file).encode())["check"]
+    assert found["holds"]
+    assert found["not_checked"] == ["W_xh", "W_hh", "b_h"]
