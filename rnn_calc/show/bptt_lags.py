@@ -38,7 +38,7 @@ def lag_blocks(shown: Bptt) -> list[Block]:
             hidden = slice(before + 1, lag)
             rows.append((_span(hidden), None, _number(float(shares.shares[hidden].sum())), None, None))
         rows.append(_lag_row(shares, lag))
-    title = f"The share of each lag in ∂L/∂{whose}: paths that go so many steps back from a loss"
+    title = f"The share of each lag in {whose}: paths that go so many steps back from a loss"
     return [Table(title, columns, tuple(rows), ("Σ", None, _number(float(shares.shares.sum())), "", ""))]
 
 
@@ -77,9 +77,11 @@ def truncation_blocks(shown: Bptt) -> list[Block]:
     from rnn_calc.show.charts import chart_figure
 
     assert shown.recurrent_lags
-    whose, recurrent = shown.recurrent_lags
-    alike = whose == "all parameters"
-    pairs = [("all", shown.all_lags)] if alike else [(whose, recurrent), ("all", shown.all_lags)]
+    _, recurrent = shown.recurrent_lags
+    pairs = [("all", shown.all_lags)]
+    if shown.recurrent:
+        only = shown.recurrent[0].symbol if len(shown.recurrent) == 1 else "recurrent"
+        pairs = [(only, recurrent), *pairs]
     columns = [Column("k", "index")]
     for label, _ in pairs:
         columns += [Column(f"{label}: difference", "number"), Column("angle°", "number")]

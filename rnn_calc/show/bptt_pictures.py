@@ -19,8 +19,9 @@ def bptt_pictures(shown: Bptt) -> list[Picture]:
     pictures.append(Chart("", "step t", "norm of what the step adds", tuple(curves), log10=True))
     if shown.recurrent_lags:
         whose, shares = shown.recurrent_lags
-        curve = Curve(f"∂L/∂{whose}" if shown.recurrent else whose, np.array(shares.lags), shares.log10_norms)
-        pictures.append(Chart("", "lag (steps back from a loss)", "norm of what the lag adds", (curve,), log10=True))
+        curve = Curve(whose, np.array(shares.lags), shares.log10_norms)
+        label = f"norm of what the lag adds to {whose}"
+        pictures.append(Chart("", "lag (steps back from a loss)", label, (curve,), log10=True))
     if len(shown.truncations) > 1:
         pictures.append(truncation_chart(shown))
     return pictures
@@ -64,8 +65,8 @@ def truncation_chart(shown: Bptt) -> Chart:
     whose, recurrent = shown.recurrent_lags
     ks = np.array(shown.truncations)
     pairs = {"all parameters": shown.all_lags}
-    if whose != "all parameters":
-        pairs = {f"∂L/∂{whose}": recurrent, **pairs}
+    if shown.recurrent:
+        pairs = {whose: recurrent, **pairs}
     curves = []
     for label, shares in pairs.items():
         lags = np.minimum(ks, len(shares.lags) - 1)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from rnn_calc.core.paths import PathReport
 
 
+# So many arrays are named one by one.
+_MOST_NAMED = 4
+
+
 @dataclass(frozen=True)
 class PathShown:
     """A path report, and what its weight and its target are called in the convention."""
@@ -85,14 +89,17 @@ class Bptt:
 
     @property
     def recurrent_lags(self) -> tuple[str, LagShares] | None:
-        """The lags of the recurrent matrices, or of all parameters where there are none, and whose they are."""
+        """The lags of the recurrent matrices, or of all parameters where there are none, and of which gradient."""
         if self.lags is None:
             return None
-        if self.recurrent:
-            parts = [self.stored_lags[own.symbol] for own in self.recurrent]
-            return ", ".join(own.symbol for own in self.recurrent), LagShares.joined(parts)
         assert self.all_lags
-        return "all parameters", self.all_lags
+        if not self.recurrent:
+            return "the gradient", self.all_lags
+        symbols = [own.symbol for own in self.recurrent]
+        whose = f"∂L/∂{symbols[0]}" if len(symbols) == 1 else f"∂L/∂({', '.join(symbols)})"
+        if len(symbols) > _MOST_NAMED:
+            whose = f"the gradient of the {len(symbols)} recurrent arrays"
+        return whose, LagShares.joined([self.stored_lags[symbol] for symbol in symbols])
 
     @property
     def clipping(self) -> Clipping | None:

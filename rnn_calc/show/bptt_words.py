@@ -76,8 +76,7 @@ def _lags(whose: str, shares: LagShares) -> Iterator[str]:
     there = np.nonzero(shares.log10_norms > -inf)[0]
     if isnan(float(shares.shares[0])) or not len(there):
         return
-    norm = "the gradient's norm" if whose == "all parameters" else f"‖∂L/∂{whose}‖"
-    gradient = "the gradient" if whose == "all parameters" else f"∂L/∂{whose}"
+    norm = f"‖{whose}‖" if whose.startswith("∂") else "its norm"
     # With a first state of 0 the longest path of all ends in nothing, which says nothing of the way.
     longest = int(there[-1])
     near = np.nonzero(shares.relative_differences <= 1 - _MOST)[0]
@@ -87,7 +86,7 @@ def _lags(whose: str, shares: LagShares) -> Iterator[str]:
         left = float(shares.relative_differences[enough])
         size = power_of_ten(log10(left), 2) if left > 0 else "0"
         yield (
-            f"{short(100 * (1 - left), 2)} % of {gradient} comes through {reach}; all longer ones, up to lag "
+            f"{short(100 * (1 - left), 2)} % of {whose} comes through {reach}; all longer ones, up to lag "
             f"{longest}, are {size} of it."
         )
     faded = float(shares.log10_norms[longest] - shares.log10_norms.max())

@@ -17,6 +17,8 @@ from rnn_calc.show.format import number, power_of_ten, short
 
 # As many digits as the tutorials' examples are worked with.
 _DIGITS = 6
+# Below the one a number has digits behind its first zeros, and below the other (a logarithm) an exponent.
+_SMALL, _LEAST = 0.01, -4
 _MOST_ROWS = 12
 # Factors are written out where the matrices are small and few.
 _WIDEST, _MOST_FACTORS = 4, 6
@@ -44,9 +46,15 @@ def write_product(product: Product) -> str:
     """A product of factors to the tutorials' digits, also far beyond float64."""
     if not product.mantissa:
         return "0"
-    if -_DIGITS < product.log10 < _DIGITS:
-        return number(product.value, _DIGITS)
-    return f"{'−' if product.mantissa < 0 else ''}{power_of_ten(product.log10, _DIGITS - 1)}"
+    if _LEAST < product.log10 < _DIGITS:
+        # Small numbers too have as many digits that say something.
+        return number(product.value, _DIGITS) if abs(product.value) > _SMALL else f"{product.value:.{_DIGITS}g}"
+    return f"{'-' if product.mantissa < 0 else ''}{power_of_ten(product.log10, _DIGITS - 1)}"
+
+
+def _factor(value: float) -> str:
+    """A factor to as many digits, without trailing zeros."""
+    return short(value, _DIGITS) if abs(value) > _SMALL else f"{value:.{_DIGITS}g}"
 
 
 def _occurrence_table(shown: PathShown, notation: Notation) -> Table:
@@ -149,7 +157,7 @@ def _base(unit: Unit, report: PathReport, notation: Notation) -> str:
 
 
 def _numbers(values: Array) -> str:
-    return f"[{', '.join(short(float(value), _DIGITS) for value in values)}]"
+    return f"[{', '.join(_factor(float(value)) for value in values)}]"
 
 
 def _matrix(values: Array) -> str:
@@ -212,7 +220,7 @@ def _stations(path: UnitPath, report: PathReport) -> list[tuple[Unit, int]]:
 
 
 def _factors(path: UnitPath) -> str:
-    return " · ".join(_shortened([short(factor, _DIGITS) for factor in path.factors]))
+    return " · ".join(_shortened([_factor(factor) for factor in path.factors]))
 
 
 def _shortened(parts: list[str]) -> list[str]:

@@ -38,6 +38,9 @@ def answer(*args: str) -> dict[str, Any]:
         ("gradient-decay", "--spectral-radius", "0.5,1.5", "--steps", "12", "--threshold", "0.01"),
         ("gradient-decay", "--spectral-norm", "0.9", "--jacobian", "2", "--jacobian", "4", "--steps", "6"),
         ("gradient-decay", "--example", "tiny"),
+        ("bptt", "--example", "tiny", "--path", "W_xh[0,0]@1", "--to", "loss", "--clip", "1"),
+        ("bptt", "--cell", "lstm", "--loss", "mse", "--reduction", "sum", "--truncate", "0..2", "--by-lag"),
+        ("bptt", "--steps", "3", "--targets", "1, -2; nan,nan; 3,4", "--d-out", "2"),
     ],
     ids=" ".join,
 )

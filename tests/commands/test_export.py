@@ -214,7 +214,7 @@ def test_what_a_framework_would_compute_otherwise_is_said() -> None:
 
 def test_what_is_not_of_the_network_is_named() -> None:
     notes = exported("--example", "tiny")["notes"]
-    assert "Not written, because it is not of the network: h0, sequence, expected" in notes
+    assert "Not written, because it is not of the network: h0, sequence, loss, expected" in notes
 
 
 def test_float32_says_what_it_rounds(tmp_path: Path) -> None:
