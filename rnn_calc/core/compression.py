@@ -43,7 +43,7 @@ def norm_shown(guards: Array) -> float:
     ‖B‖₂ ≤ α·√(2/π)·max ‖ωᵢB‖ over Gaussian ω₁ … ω_g, but for a probability of α^−g (their lemma 4.1).
     """
     factor = float(FAILURE ** (-1 / len(guards))) * sqrt(2 / pi)
-    return float(np.linalg.norm(guards, axis=1).max()) * factor
+    return sqrt(float(np.einsum("ij,ij->i", guards, guards).max())) * factor
 
 
 class Forecast:

@@ -50,12 +50,15 @@ class Convoy:
             self._rows = self._joined()
         if not self._rows:
             return
-        ends = np.cumsum([product.rows for product in products])
         with np.errstate(over="ignore", invalid="ignore"):
             self._rows = self._step(t, self._rows)
-        self._changed = False
-        for product, end in zip(products, ends.tolist(), strict=True):
-            part = slice(end - product.rows, end)
+        if len(products) == 1:
+            self._changed = products[0].take(self._rows, self._exponent(t), t)
+            return
+        self._changed, end = False, 0
+        for product in products:
+            part = slice(end, end + product.rows)
+            end = part.stop
             own = {name: rows[part] for name, rows in self._rows.items()}
             self._changed |= product.take(own, self._exponent(t), t)
 
