@@ -1,0 +1,112 @@
+"""Lyapunov exponents beside a decay: a table with error bars, the dimension, and what they are not."""
+
+from __future__ import annotations
+
+from math import exp, isfinite, isinf
+
+from rnn_calc.core.lyapunov import LyapunovReport
+from rnn_calc.core.weights import Array
+from rnn_calc.show.decay_series import NetworkDecay, block_of
+from rnn_calc.show.document import Block, Column, Table, Text, Value
+from rnn_calc.show.format import plural, short
+from rnn_calc.show.selection import head_and_tail
+
+_MOST_ROWS = 12
+
+
+def lyapunov_blocks(network: NetworkDecay, label: str) -> list[Block]:
+    """The exponents and what they say; nothing where they were not asked for."""
+    report = network.lyapunov
+    if report is None:
+        return []
+    chosen = head_and_tail(len(report.exponents), _MOST_ROWS)
+    columns = (
+        Column("i", "index"),
+        Column("λ_i, nats a step", "number"),
+        Column("± standard error", "number"),
+        Column("factor a step, e^λ_i", "number"),
+    )
+    rows = tuple((i + 1, *_row(report, i)) for i in chosen.shown)
+    states = ", ".join(network.first.layer.symbol(name) for name in network.first.layer.state)
+    title = f"Lyapunov exponents of the sequence of {states}{label}"
+    lines = [*_left_out(chosen.left_out), *_said(network, report)]
+    return [Table(title, columns, rows), Text(tuple(f"· {line}" for line in lines))]
+
+
+def _row(report: LyapunovReport, i: int) -> tuple[Value, ...]:
+    exponent, error = float(report.exponents[i]), float(report.errors[i])
+    shown = exponent if report.resolved[i] else f"< {short(exponent)}"
+    return shown, error if isfinite(error) else None, 0.0 if isinf(exponent) else exp(min(exponent, 700.0))
+
+
+def _left_out(count: int) -> list[str]:
+    return [f"{plural(count, 'exponent')} between the first and the last left out; --json has all."] if count else []
+
+
+def _said(network: NetworkDecay, report: LyapunovReport) -> list[str]:
+    first = network.first
+    return [
+        f"Rates along {plural(report.steps, 'step')} (the first {report.burn_in:,} are left out), at which small "
+        f"differences of the state grow or shrink, by QR; the errors come from {plural(report.blocks, 'block')} of "
+        "steps, taken as independent.",
+        _about_dimension(report),
+        f"A rate is no norm: e^(λ₁·lag) is not ‖{block_of(first, first)}‖₂ at any one lag, which also has a "
+        f"transient. Its fitted rate per step is {short(first.rate_per_step)}, and e^λ₁ is "
+        f"{short(exp(min(report.largest, 700.0)))}.",
+        *_about_the_unresolved(report),
+    ]
+
+
+def _about_dimension(report: LyapunovReport) -> str:
+    dimension = report.kaplan_yorke
+    count = len(report.exponents)
+    if dimension is None:
+        return f"The Kaplan–Yorke dimension is above {count}: the exponents measured do not add up to below 0 yet."
+    if dimension == 0:
+        return "The Kaplan–Yorke dimension is 0: the largest exponent is negative, so neighbouring states meet."
+    whole = ", all there are" if dimension == report.width else ""
+    return f"The Kaplan–Yorke dimension, how many exponents add up to 0, is {short(dimension)}{whole}."
+
+
+def _about_the_unresolved(report: LyapunovReport) -> list[str]:
+    lost = int((~report.resolved).sum())
+    if not lost:
+        return []
+    return [
+        f"{plural(lost, 'exponent')} marked < shrank beyond rounding beside others within one step: what stands there "
+        "is an upper bound."
+    ]
+
+
+def lyapunov_json(network: NetworkDecay) -> dict[str, object]:
+    """The exponents under "lyapunov"; empty where they were not asked for."""
+    report = network.lyapunov
+    if report is None:
+        return {}
+    rows = zip(report.exponents.tolist(), report.errors.tolist(), report.resolved.tolist(), strict=True)
+    exponents = [
+        {
+            "exponent": exponent if isfinite(exponent) else None,
+            "error": error if isfinite(error) else None,
+            "resolved": resolved,
+            **({"dies": True} if isinf(exponent) else {}),
+        }
+        for exponent, error, resolved in rows
+    ]
+    return {
+        "lyapunov": {
+            "unit": "nats a step",
+            "exponents": exponents,
+            "kaplan_yorke": report.kaplan_yorke,
+            "width": report.width,
+            "burn_in": report.burn_in,
+            "steps": report.steps,
+            "blocks": report.blocks,
+        }
+    }
+
+
+def lyapunov_arrays(network: NetworkDecay) -> dict[str, Array]:
+    """The exponents and their errors."""
+    report = network.lyapunov
+    return {} if report is None else {"lyapunov": report.exponents, "lyapunov_error": report.errors}
