@@ -79,6 +79,7 @@ CORE_ORDER = (
     "layer_trace",
     "trace",
     "perturbed",
+    "gradient_probes",
     "gradient_check",
     "path_search",
     "paths",

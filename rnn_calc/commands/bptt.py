@@ -16,7 +16,7 @@ from rnn_calc.core.errors import CheckFailedError, DataError, UsageError, quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rnn_calc.core.gradient_check import GradientCheck
+    from rnn_calc.core.gradient_probes import GradientCheck
     from rnn_calc.core.gradients import Gradients
     from rnn_calc.core.notation import Notation
     from rnn_calc.core.stored_gradients import LagShares

@@ -14,7 +14,7 @@ from rnn_calc.core.weights import Array
 from rnn_calc.show.document import Text
 
 if TYPE_CHECKING:
-    from rnn_calc.core.gradient_check import GradientCheck
+    from rnn_calc.core.gradient_probes import GradientCheck
     from rnn_calc.core.paths import PathReport
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from rnn_calc.core.gradient_check import TOLERANCE, GradientCheck, Probe
+from rnn_calc.core.gradient_probes import TOLERANCE, GradientCheck, Probe
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.stored_entries import stored_entry
 from rnn_calc.show.document import Block, Column, Table, Text, Value

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnn_calc.core.gradient_check import GradientCheck, check_gradient
+from rnn_calc.core.gradient_check import check_gradient
+from rnn_calc.core.gradient_probes import GradientCheck
 from rnn_calc.core.losses import Loss
 from rnn_calc.core.network import Network
 from rnn_calc.core.trace import Trace, trace

@@ -36,6 +36,12 @@ CASES = [
     ("trace", "--cell", "lstm", "--layers", "2", "--bidirectional", "--vocab", "5"),
     ("trace", "--example", "cat-sat-here", "--explain"),
     ("trace", "--convention", "pytorch", "--d-h", "20", "--steps", "40"),
+    ("bptt",),
+    (
+        *("bptt", "--example", "tiny", "--path", "W_hh[0,1]@2", "--clip", "1", "--check", "--truncate", "0..1"),
+        *("--targets", "0.5; nan"),
+    ),
+    ("bptt", "--cell", "gru", "--layers", "2", "--bidirectional", "-c", "keras", "--loss", "cross-entropy"),
     ("gradient-decay",),
     ("gradient-decay", "--example", "tiny"),
     ("gradient-decay", "--cell", "lstm", "--steps", "12"),
