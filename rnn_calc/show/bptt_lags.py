@@ -84,7 +84,7 @@ def truncation_blocks(shown: Bptt) -> list[Block]:
         pairs = [(only, recurrent), *pairs]
     columns = [Column("k", "index")]
     for label, _ in pairs:
-        columns += [Column(f"{label}: difference", "number"), Column("angle°", "number")]
+        columns += [Column(f"{label}: difference", "number"), Column("degrees", "number")]
     known = shown.truncations
     chosen = known if len(known) <= 2 * _FEW else [k for k in known if k in {*chosen_lags(max(known)), known[0]}]
     rows = []
@@ -112,7 +112,7 @@ def _truncated(shown: Bptt, k: int, together: LagShares) -> Table:
         Column("truncated norm", "number"),
         Column("full norm", "number"),
         Column("difference", "number"),
-        Column("angle°", "number"),
+        Column("degrees", "number"),
     )
 
     def row(label: str, shares: LagShares, full: float) -> tuple[Value, ...]:
