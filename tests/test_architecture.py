@@ -102,6 +102,7 @@ CORE_ORDER = (
     "pairs",
     "decay",
     "stack_linearization",
+    "ensembles",
     "lyapunov",
     "phases",
 )
