@@ -101,6 +101,7 @@ CORE_ORDER = (
     "measurable",
     "pairs",
     "decay",
+    "growth",
     "stack_linearization",
     "ensembles",
     "lyapunov",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from rnn_calc.core.block_norms import STATE
 from rnn_calc.core.decay import Decay, DecayReport
 from rnn_calc.core.direct import DirectPath
 from rnn_calc.core.equations import COMPLEMENT, Apply, Expression, Vector
+from rnn_calc.core.growth import direct_norm
 from rnn_calc.core.network import Layer
+from rnn_calc.show.eigenvalue_rule import Single, about_eigenvalues, about_transients
 from rnn_calc.show.format import ABOUT_ONE, apart_from_1, plural, power_of_ten, short
 
 
 def theory_of(report: DecayReport, matrix: str = "W_hh") -> tuple[str, ...]:
-    """Sentences for one report: the norm bound first, then the eigenvalue rule where it and the measurement differ.
+    """Sentences for one report: what the norm bound allows, the tutorials' eigenvalue rule, and why they are off.
 
     Neither is about a gated cell; there it is said what the gate that multiplies the state lets through.
     `matrix` is what the convention calls the recurrent matrix.
@@ -21,40 +23,92 @@ def theory_of(report: DecayReport, matrix: str = "W_hh") -> tuple[str, ...]:
     radius, norm, slope = report.spectral_radius, report.spectral_norm, report.max_slope
     if radius is None or norm is None or slope is None:
         return tuple(_about_gates(report))
-    measured = _Single(report, matrix, radius, norm, slope)
-    return (*_about_the_bound(measured), *_about_eigenvalues(measured), *_about_transients(measured))
+    single = Single(report, matrix, radius, norm, slope)
+    return (*_about_the_bound(single), *about_eigenvalues(single), *about_transients(single))
 
 
-class _Single(NamedTuple):
-    """A report on a cell that is one function of a linear map, and that map's one matrix."""
+def _about_the_bound(single: Single) -> Iterator[str]:
+    report, bound, lag = single.report, single.slope * single.norm, single.longest
+    product = f"max|φ′|·σ_max = {short(single.slope, 2)}·{apart_from_1(single.norm)}"
+    if abs(bound - 1) < ABOUT_ONE:
+        yield (
+            "max|φ′|·σ_max = 1 is sufficient for not exploding: the norm cannot grow. It is neither sufficient nor "
+            "necessary for vanishing: theory does not say whether the norm shrinks."
+        )
+    elif bound < 1:
+        shown = apart_from_1(bound)
+        yield (
+            f"{product} = {shown} < 1 is sufficient for vanishing: no input and no state can make the norm "
+            f"larger than {shown}^lag, {_bound_at(single, lag)} at lag {lag} (Pascanu, Mikolov, Bengio 2013)."
+        )
+    else:
+        yield (
+            f"{product} = {apart_from_1(bound)} > 1 is necessary for exploding, not sufficient: the bound allows "
+            f"{_bound_at(single, lag)} at lag {lag}, and what was measured is {report.verdict}, {single.measured} "
+            "(Pascanu, Mikolov, Bengio 2013)."
+        )
 
-    report: DecayReport
-    matrix: str
-    radius: float
-    norm: float
-    slope: float
+
+def _bound_at(single: Single, lag: int) -> str:
+    bound = single.report.log10_bound(lag)
+    assert bound is not None, "only a bound that there is, is told"
+    return power_of_ten(bound)
 
 
 def _about_gates(report: DecayReport) -> Iterator[str]:
-    cell, c = report.layer.cell.name, report.cell_state
-    if not report.recurrent and report.direct:
-        yield from _about_the_diagonal(report.direct)
+    gated = next((decay for decay in report.decays if decay.direct), report)
+    if not report.recurrent and gated.direct:
+        yield from _about_the_diagonal(gated.direct)
         return
-    what = f"what was measured is {report.verdict}"
-    if c:
-        what += f" for {write_block(report.layer, 'h')}, {c.verdict} for {write_block(report.layer, 'c')}"
+    measured = ", ".join(f"{decay.verdict} for {_symbol(report, decay)}" for decay in report.decays)
     yield (
-        f"The tests with σ_max and eigenvalues are about one function of one matrix. Each step of this {cell} is also "
-        f"scaled by gates, so they allow no conclusion; {what}."
+        f"No test with σ_max or eigenvalues is sufficient or necessary here: the steps of this "
+        f"{report.layer.cell.name} are also scaled by gates. What was measured is {measured}."
     )
-    if c:
+    yield from _about_the_rule(report)
+    if report.cell_state:
         yield (
-            "Both norms are of blocks of products of the full Jacobian of (h, c). The product of ∂h_t/∂h_{t−1} alone "
+            "The norms are of blocks of products of the full Jacobian of (h, c). The product of ∂h_t/∂h_{t−1} alone "
             "would leave out what c carries, and is another number."
         )
-    gated = c or report
     if gated.direct:
-        yield from _about_the_direct_path(gated, gated.direct, report)
+        yield _about_the_mean(gated.direct)
+        yield _about_the_direct_path(gated, gated.direct, report)
+
+
+def _symbol(report: DecayReport, decay: Decay) -> str:
+    """A state as the layer writes it; all together in brackets."""
+    names = report.layer.state if decay.state == STATE else (decay.state,)
+    symbols = ", ".join(map(report.layer.symbol, names))
+    return symbols if len(names) == 1 else f"({symbols})"
+
+
+def _about_the_rule(report: DecayReport) -> Iterator[str]:
+    """The eigenvalue rule, where the matrices of all gates are on one side of 1 and the measurement is not."""
+    radii = [spectrum.spectral_radius for spectrum in report.recurrent]
+    known = [radius for radius in radii if radius is not None]
+    if not known or len(known) < len(radii):
+        return
+    least, largest = min(known), max(known)
+    spread = f"ρ of its {len(known)} recurrent matrices is {apart_from_1(least)} to {apart_from_1(largest)}"
+    if len(known) == 1:
+        spread = f"ρ of its recurrent matrix is {apart_from_1(least)}"
+    if least < 1 - ABOUT_ONE and largest > 1 + ABOUT_ONE:
+        yield f"The tutorials' eigenvalue rule has no one W_hh to look at: {spread}."
+        return
+    if largest < 1 - ABOUT_ONE:
+        side, expected = "below", "vanishing"
+    elif least > 1 + ABOUT_ONE:
+        side, expected = "above", "exploding"
+    else:
+        return
+    others = [decay for decay in report.decays if decay.verdict != expected]
+    if others:
+        off = ", ".join(f"{decay.verdict} for {_symbol(report, decay)}" for decay in others)
+        yield (
+            f"The tutorials' eigenvalue rule (“{side} 1: {expected}”) does not hold here: {spread}, yet what was "
+            f"measured is {off}. Eigenvalues know nothing of gates."
+        )
 
 
 def _about_the_diagonal(direct: DirectPath) -> Iterator[str]:
@@ -67,16 +121,15 @@ def _about_the_diagonal(direct: DirectPath) -> Iterator[str]:
     yield _about_the_mean(direct)
 
 
-def _about_the_direct_path(decay: Decay, direct: DirectPath, report: DecayReport) -> Iterator[str]:
-    yield _about_the_mean(direct)
-    longest = len(decay.log10_norms)
-    state = decay.state
-    ways = "h and the gates" if state == "c" else "the candidate and the gates"
-    yield (
-        f"The direct path from {state} to {state} is the diagonal matrix of {write_product(direct.share)}: over "
-        f"{plural(longest, 'step')} its norm is {power_of_ten(float(direct.log10_norms[-1]))}, and that of "
-        f"{write_block(report.layer, state)} is {power_of_ten(decay.log10_norm(longest))}. The rest comes through "
-        f"{ways}; it can add or cancel, so the direct path bounds the norm neither from above nor from below."
+def _about_the_direct_path(decay: Decay, direct: DirectPath, report: DecayReport) -> str:
+    longest = len(decay.lags)
+    symbol = _symbol(report, decay)
+    ways = "h and the gates" if decay.state == "c" else "the candidate and the gates"
+    return (
+        f"The direct path from {symbol} to {symbol} is the diagonal matrix of {write_product(direct.share)}: over "
+        f"{plural(longest, 'step')} its norm is {power_of_ten(direct_norm(direct, longest))}, and the whole one is "
+        f"{power_of_ten(decay.log10_norm(longest))}. The rest comes through {ways}; it can add or cancel, so the "
+        "direct path bounds the norm neither from above nor from below."
     )
 
 
@@ -113,69 +166,3 @@ def write_block(layer: Layer, state: str, steps: tuple[str, str] | None = None) 
     symbol = next(equation.symbol or equation.name for equation in layer.equations if equation.name == state)
     last, first = steps or (("1", "{1+lag}") if layer.reverse else ("T", "{T−lag}"))
     return f"∂{symbol}_{last}/∂{symbol}_{first}"
-
-
-def _about_the_bound(single: _Single) -> Iterator[str]:
-    report, bound = single.report, single.slope * single.norm
-    product = f"max|φ′|·σ_max = {short(single.slope, 2)}·{apart_from_1(single.norm)}"
-    if abs(bound - 1) < ABOUT_ONE:
-        yield "max|φ′|·σ_max = 1: the norm cannot grow; theory does not say whether it shrinks."
-    elif bound < 1:
-        shown = apart_from_1(bound)
-        yield (
-            f"{product} = {shown} < 1 is sufficient for vanishing: no input and no state can make the norm "
-            f"larger than {shown}^lag (Pascanu, Mikolov, Bengio 2013)."
-        )
-    else:
-        yield (
-            f"{product} = {apart_from_1(bound)} > 1 is necessary for exploding, not sufficient: theory leaves it "
-            f"open, and what was measured is {report.verdict} (Pascanu, Mikolov, Bengio 2013)."
-        )
-
-
-# Why a gradient shrinks although an eigenvalue is above 1.
-_SHRINKS = {
-    "tanh": "φ′ = 1 − tanh² is below 1 at every unit whose input is not 0, and the eigenvalues know nothing of it",
-    "sigmoid": "φ′ is at most 1/4, and the eigenvalues know nothing of it",
-    "relu": "φ′ is 0 at every unit that is off, and the eigenvalues know nothing of it",
-    "identity": "the rule is about the long run",
-}
-
-
-def _about_eigenvalues(single: _Single) -> Iterator[str]:
-    """The tutorials' rule: gradients vanish when eigenvalues are below 1, explode when one is above."""
-    report, matrix, radius, norm, _ = single
-    rule = "vanishing" if radius < 1 else "exploding"
-    if abs(radius - 1) < ABOUT_ONE or rule == report.verdict:
-        return
-    measured = f"what was measured is {report.verdict}"
-    if report.verdict == "steady" and (report.rate_per_step < 1) == (radius < 1):
-        yield (
-            f"The rule “eigenvalues {_side(radius)} 1 mean {rule}” cannot be judged here: the rate leans its way, but "
-            f"over {plural(len(report.lags), 'lag')} the fitted norm neither halves nor doubles."
-        )
-        return
-    told = f"The rule “eigenvalues {_side(radius)} 1 mean {rule}” does not hold here: ρ = {apart_from_1(radius)}"
-    if radius > 1:
-        yield f"{told}, yet {measured}: {_SHRINKS[report.trace.network.activation]}."
-    elif norm > radius * (1 + ABOUT_ONE):
-        yield (
-            f"{told}, yet {measured}: {matrix} is not normal (σ_max = {short(norm)}), and the rule is about the "
-            "linear network in the long run."
-        )
-
-
-def _side(radius: float) -> str:
-    return "below" if radius < 1 else "above"
-
-
-def _about_transients(single: _Single) -> Iterator[str]:
-    report, matrix, radius, norm, _ = single
-    peak = report.log10_norm(report.peak)
-    if radius < 1 - ABOUT_ONE and peak > 0.05:
-        above = [lag for lag in report.lags if report.log10_norm(lag) > 0]
-        yield (
-            f"ρ = {apart_from_1(radius)} < 1, yet the norm first grows to {power_of_ten(peak)} "
-            f"at lag {report.peak} and is above 1 until lag {above[-1]}: {matrix} is not normal "
-            f"(σ_max = {short(norm)}), and eigenvalues only rule the long run of the linear network."
-        )

@@ -3,31 +3,50 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rnn_calc.core.cells import CELLS
+from rnn_calc.core.convoy import Family
 from rnn_calc.core.decay import DecayReport, gradient_decay
 from rnn_calc.core.equations import ACTIVATIONS
 from rnn_calc.core.network import Network
 from rnn_calc.core.trace import trace
 from rnn_calc.core.weights import Weights
-from rnn_calc.show.format import power_of_ten
+from rnn_calc.show.format import power_of_ten, short
 from rnn_calc.show.theory import theory_of
 from tests.commandline import calc, refused
 from tests.core.drawing import random_weights, sequence
+from tests.references import Array
 
 
-def report_of(W_hh: list[list[float]], steps: int, activation: str = "identity", drive: float = 0.0) -> DecayReport:
+def report_of(
+    W_hh: Sequence[Sequence[float]] | Array,
+    steps: int,
+    activation: str = "identity",
+    drive: float = 0.0,
+    h0: float = 0.0,
+    family: Family = "back",
+) -> DecayReport:
     n = len(W_hh)
-    weights = Weights({"W_xh": np.ones((n, 1)), "W_hh": np.array(W_hh), "b_h": np.zeros(n)})
-    return gradient_decay(trace(Network(1, n, activation=activation), weights, np.full((steps, 1), drive)))
+    weights = Weights({"W_xh": np.ones((n, 1)), "W_hh": np.array(W_hh, dtype=np.float64), "b_h": np.zeros(n)})
+    network = Network(1, n, activation=activation)
+    done = trace(network, weights, np.full((steps, 1), drive), {"h": np.full(n, h0)})
+    return gradient_decay(done, family=family)
 
 
 def said(report: DecayReport) -> str:
     return " ".join(theory_of(report, "W"))
+
+
+JORDAN = [[0.9, 5.0], [0.0, 0.9]]
+NILPOTENT = [[0.0, 100.0], [0.0, 0.0]]
+ROTATION = [[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]]
 
 
 def test_one_unit_is_never_called_not_normal() -> None:
@@ -45,17 +64,74 @@ def test_a_linear_network_is_not_said_to_saturate() -> None:
     assert "φ′ " not in said(report_of([[1.01]], 10))
 
 
-def test_growth_below_radius_one_is_put_down_to_a_matrix_that_is_not_normal() -> None:
-    text = said(report_of([[0.9, 5.0], [0.0, 0.9]], 12))
+@pytest.mark.parametrize("activation", ["identity", "tanh"])
+def test_growth_below_radius_one_is_put_down_to_a_matrix_that_is_not_normal(activation: str) -> None:
+    # W^k = .9^k·[[1, 5k/.9], [0, 1]], so ‖W^11‖ is 19.18; .9^11 = .3138. At h = 0 the slope of tanh is 1.
+    text = said(report_of(JORDAN, 12, activation))
+    assert "(ρ = 0.9 < 1: vanishing) does not hold here: what was measured is steady, 19.18 at lag 11" in text
+    assert "ρ^11 = 0.3138" in text
+    assert "Why: W is not normal (σ_max = 5.1571 against ρ = 0.9)" in text
+    assert "‖W^11‖ = 19.18" in text
     assert "first grows to 19.38 at lag 9" in text
-    assert "W is not normal" in text
 
 
-@pytest.mark.parametrize(("activation", "reason"), [("tanh", "1 − tanh²"), ("sigmoid", "1/4"), ("relu", "that is off")])
+def test_growth_before_the_fall_is_told_where_the_rule_agrees_in_the_end() -> None:
+    text = said(report_of(JORDAN, 100, "tanh"))
+    assert "(ρ = 0.9 < 1: vanishing) agrees with what was measured" in text
+    assert "first grows to 19.38 at lag 9 and is above 1 until lag 54, though ρ = 0.9 < 1: W is not normal" in text
+    assert "‖W^9‖ = 19.38" in text
+    assert "Why" not in text
+
+
+@pytest.mark.parametrize("family", ["back", "forward"])
+def test_three_times_the_identity_vanishes_by_saturation(family: Family) -> None:
+    report = report_of(3 * np.eye(2), 50, "tanh", h0=0.5, family=family)
+    text = said(report)
+    lag = {"back": 49, "forward": 50}[family]
+    assert "= 3 > 1 is necessary for exploding, not sufficient" in text
+    assert f"(ρ = 3 > 1: exploding) does not hold here: what was measured is vanishing, {measured(report)}" in text
+    assert f"ρ^{lag} = {power_of_ten(lag * np.log10(3))}" in text
+    assert f"With all slopes 1 it would be ‖W^{lag}‖ = {power_of_ten(lag * np.log10(3))}" in text
+    # The states are those of one unit, h = tanh(3 h) from .5; only the first slope is above .1.
+    h, slopes = 0.5, []
+    for _ in range(50):
+        h = np.tanh(3 * h)
+        slopes.append(1 / np.cosh(np.arctanh(h)) ** 2)
+    slopes = slopes[-lag:]
+    assert f"φ′ is {short(float(np.mean(slopes)))} on average" in text
+    share = np.mean(np.array(slopes) < 0.1)
+    assert f"below 0.1 in {share:.0%}".replace("%", " % of all units and steps, which are saturated") in text
+
+
+def test_the_number_of_the_notes_for_three_times_the_identity() -> None:
+    assert "5.197e-75 at lag 50" in said(report_of(3 * np.eye(2), 50, "tanh", h0=0.5, family="forward"))
+
+
+def measured(report: DecayReport) -> str:
+    return power_of_ten(report.log10_norm(len(report.lags)))
+
+
+def test_a_nilpotent_matrix_is_said_to_grow_once_and_then_be_exactly_0() -> None:
+    text = said(report_of(NILPOTENT, 50))
+    assert "first grows to 100 at lag 1" in text
+    assert "From lag 2 on the norm is exactly 0: W^2 = 0." in text
+    assert "(ρ = 0 < 1: vanishing) agrees with what was measured: 0 at lag 49, where ρ^49 = 0" in text
+
+
+def test_a_unit_that_is_off_ends_every_path_of_a_relu_network() -> None:
+    text = said(report_of([[1.5]], 30, "relu", -5.0))
+    assert "From lag 1 on the norm is exactly 0: every path then meets a unit that is off." in text
+
+
+@pytest.mark.parametrize(
+    ("activation", "reason"),
+    [("tanh", "below 0.1 in"), ("sigmoid", "never above 0.25"), ("relu", "φ′ is 0 in 100 % of all units and steps")],
+)
 def test_shrinking_above_radius_one_is_put_down_to_the_activation(activation: str, reason: str) -> None:
     drive = -5.0 if activation == "relu" else 5.0
     text = said(report_of([[1.5]], 30, activation, drive))
-    assert "does not hold here: ρ = 1.5, yet what was measured is vanishing" in text
+    assert "(ρ = 1.5 > 1: exploding) does not hold here: what was measured is vanishing" in text
+    assert f"Why: eigenvalues know nothing of slopes, and {'φ′ is' if activation != 'relu' else reason}" in text
     assert reason in text
 
 
@@ -68,10 +144,24 @@ def test_a_bound_beside_one_is_never_shown_as_one(norm: float) -> None:
 
 
 def test_a_rotation_that_rounding_leaves_at_one_can_neither_grow_nor_is_judged() -> None:
-    c, s = np.cos(0.3), np.sin(0.3)
-    assert said(report_of([[c, -s], [s, c]], 50)) == (
-        "max|φ′|·σ_max = 1: the norm cannot grow; theory does not say whether it shrinks."
+    assert theory_of(report_of(ROTATION, 50), "W") == (
+        "max|φ′|·σ_max = 1 is sufficient for not exploding: the norm cannot grow. It is neither sufficient nor "
+        "necessary for vanishing: theory does not say whether the norm shrinks.",
+        "The tutorials' eigenvalue rule is about ρ below or above 1 and says nothing of ρ = 1; what was measured is "
+        "steady, 1 at lag 49.",
     )
+
+
+def test_a_rotation_under_tanh_is_said_to_lose_by_its_slopes() -> None:
+    text = said(report_of(ROTATION, 50, "tanh", 1.0))
+    assert "says nothing of ρ = 1; what was measured is vanishing" in text
+    assert "The linear network has ‖W^49‖ = 1; φ′ is" in text
+
+
+def test_the_rule_is_said_to_agree_where_it_does() -> None:
+    text = said(report_of([[1.5]], 30))
+    assert "(ρ = 1.5 > 1: exploding) agrees with what was measured: 1.278e+05 at lag 29" in text
+    assert "neither sufficient nor necessary" in text
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -80,6 +170,37 @@ def test_the_bound_named_as_sufficient_holds(activation: str) -> None:
     assert "is sufficient for vanishing" in said(report)
     assert report.bound_per_step is not None
     assert all(report.log10_norm(lag) <= lag * np.log10(report.bound_per_step) + 1e-12 for lag in report.lags)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    n=st.integers(1, 6),
+    size=st.floats(0.05, 6),
+    activation=st.sampled_from(sorted(ACTIVATIONS)),
+    drive=st.floats(-2, 2),
+    family=st.sampled_from(["back", "forward"]),
+)
+@settings(deadline=None, max_examples=60)
+def test_vanishing_is_called_certain_only_below_the_bound_and_growth_possible_only_above(
+    seed: int, n: int, size: float, activation: str, drive: float, family: Family
+) -> None:
+    W = size * np.random.default_rng(seed).standard_normal((n, n)) / np.sqrt(n)
+    sigma = float(np.sqrt(np.linalg.eigvalsh(W.T @ W)[-1]))
+    gamma = 0.25 if activation == "sigmoid" else 1.0
+    report = report_of(W, 12, activation, drive, family=family)
+    text = said(report)
+    norms = [report.log10_norm(lag) for lag in report.lags]
+    assert ("is sufficient for vanishing" in text) == (gamma * sigma < 1)
+    assert ("necessary for exploding, not sufficient" in text) == (gamma * sigma > 1)
+    if "is sufficient for vanishing" in text:
+        assert all(norm <= lag * np.log10(gamma * sigma) + 1e-9 for lag, norm in enumerate(norms, start=1))
+    if max(norms) > 1e-9:
+        assert "is necessary for exploding" in text
+    radius = float(np.abs(np.linalg.eigvals(W)).max())
+    if "agrees with what was measured" in text:
+        assert report.verdict == ("vanishing" if radius < 1 else "exploding")
+    if "does not hold here" in text:
+        assert report.verdict != ("vanishing" if radius < 1 else "exploding")
 
 
 # ---- gated cells ----
@@ -98,8 +219,63 @@ GATED = [name for name in CELLS if name not in ("rnn", "indrnn")]
 def test_no_test_with_the_largest_singular_value_is_applied_to_a_gated_cell(cell: str) -> None:
     text = said(gated_report(cell))
     assert "max|φ′|·σ_max" not in text
-    assert "sufficient" not in text
-    assert "eigenvalues above" not in text
+    assert "is sufficient for" not in text
+    assert "is necessary for" not in text
+
+
+def test_a_forget_gate_that_keeps_is_held_against_the_eigenvalues() -> None:
+    # Every recurrent matrix is half the identity, so the rule says vanishing; b_f = 20 keeps c, b_i = −20 lets nothing in.
+    network = Network(1, 2, cell=CELLS["lstm"])
+    weights = Weights({p.name: np.zeros(network.shape(p)) for p in network.parameters})
+    for gate in "ifgo":
+        weights.arrays[f"W_h{gate}"][:] = 0.5 * np.eye(2)
+    weights.arrays["b_f"][:] = 20.0
+    weights.arrays["b_i"][:] = -20.0
+    text = said(gradient_decay(trace(network, weights, np.zeros((30, 1)))))
+    assert "(“below 1: vanishing”) does not hold here: ρ of its 4 recurrent matrices is 0.5 to 0.5" in text
+    assert "steady for c. Eigenvalues know nothing of gates." in text
+    assert "f_t, the share of the state that stays, is 0.9999999979 on average" in text
+
+
+def test_matrices_on_both_sides_of_1_are_none_that_the_rule_could_look_at() -> None:
+    network = Network(1, 2, cell=CELLS["gru"])
+    weights = Weights({p.name: np.zeros(network.shape(p)) for p in network.parameters})
+    for gate, radius in {"r": 0.5, "z": 1.5, "n": 1.0}.items():
+        weights.arrays[f"W_h{gate}"][:] = radius * np.eye(2)
+    text = said(gradient_decay(trace(network, weights, np.zeros((30, 1)))))
+    assert "has no one W_hh to look at: ρ of its 3 recurrent matrices is 0.5 to 1.5." in text
+
+
+def test_an_lstm_with_a_forget_bias_of_4_is_told_what_its_forget_gate_keeps() -> None:
+    network = Network(2, 6, cell=CELLS["lstm"])
+    weights = random_weights(network, 3, 0.1)
+    weights.arrays["b_f"][:] = 4.0
+    report = gradient_decay(trace(network, weights, sequence(3, 100, 2)))
+    f = report.trace.layers[0].values.now["f"]
+    text = said(report)
+    assert f"f_t, the share of the state that stays, is {short(float(f.mean()))} on average" in text
+    assert f"over 99 steps its norm is {power_of_ten(np.log10(f[1:].prod(axis=0).max()))}" in text
+    assert f"steady for {'c' if report.verdict == 'steady' else 'h'}" in text or report.verdict == "vanishing"
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "mgu"])
+def test_the_direct_path_forward_goes_through_every_step(cell: str) -> None:
+    network = Network(2, 4, cell=CELLS[cell])
+    done = trace(network, random_weights(network, 1), sequence(1, 30, 2))
+    report = gradient_decay(done, family="forward")
+    now = done.layers[0].values.now
+    share = {"lstm": "f", "gru": "z", "mgu": "f"}[cell]
+    kept = 1 - now[share] if cell == "mgu" else now[share]
+    assert f"over 30 steps its norm is {power_of_ten(np.log10(kept.prod(axis=0).max()))}" in said(report)
+
+
+@pytest.mark.parametrize(("states", "told"), [(("c",), "for c."), (("state",), "for (h, c).")])
+def test_the_states_that_were_measured_are_those_that_are_named(states: tuple[str, ...], told: str) -> None:
+    network = Network(2, 4, cell=CELLS["lstm"])
+    done = trace(network, random_weights(network, 1), sequence(1, 30, 2))
+    first = theory_of(gradient_decay(done, states=states))[0]
+    assert first.endswith(told)
+    assert "for h" not in first
 
 
 def test_an_indrnn_is_judged_by_its_largest_weight() -> None:
@@ -153,7 +329,7 @@ def test_a_cell_without_recurrent_matrix_is_said_to_have_a_diagonal_jacobian_and
 
 def test_the_symbols_are_those_of_the_layer() -> None:
     report = gated_report("lstm", layers=2, bidirectional=True)
-    assert "∂c^(2→)_T/∂c^(2→)_{T−lag}" in said(report)
+    assert "The direct path from c^(2→) to c^(2→)" in said(report)
     assert "f^(2→)_t" in said(report)
 
 
