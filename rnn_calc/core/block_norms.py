@@ -27,6 +27,8 @@ from rnn_calc.core.weights import Array
 # All states of a cell together.
 STATE = "state"
 
+# Where the first attempt may have dropped too much, the second drops far less before the last drops nothing.
+_CAUTIONS = (1.0, 1e-4)
 _LOG10_2 = log10(2)
 # About 11 were measured for an LSTM of d_h = 500; more where entries fall into many bands of exponents.
 _ENTRIES = 25
@@ -104,8 +106,9 @@ class BlockNorms:
             self._refuse_singular_values()
             return {state: self._by_entry(derivative, state) for state in states}
         found: dict[str, BlockDecay | None] = dict.fromkeys(states)
-        if not self._jacobians:
-            found = self._walk(derivative, states, compress=True)
+        for caution in () if self._jacobians else _CAUTIONS:
+            missing = [state for state in states if found[state] is None]
+            found |= self._walk(derivative, missing, compress=True, caution=caution) if missing else {}
         missing = [state for state in states if found[state] is None]
         # One after the other, so that one product of full size is kept at a time.
         found |= {state: self._in_full(derivative, state) for state in missing}
@@ -153,10 +156,10 @@ class BlockNorms:
         return self._walk(derivative, [state], compress=False)[state]
 
     def _walk(
-        self, derivative: Linearization, states: Sequence[str], *, compress: bool
+        self, derivative: Linearization, states: Sequence[str], *, compress: bool, caution: float = 1.0
     ) -> dict[str, BlockDecay | None]:
         """The norms of the blocks of some states, together; None for one whose norms must be found in another way."""
-        running = {state: self._start(state, compress=compress) for state in states}
+        running = {state: self._start(state, compress=compress, caution=caution) for state in states}
         bounds: dict[str, list[LogBound]] = {state: [] for state in states}
         kept: dict[str, dict[int, Array]] = {state: {} for state in states}
         failed = set()
@@ -182,10 +185,15 @@ class BlockNorms:
             for state in states
         }
 
-    def _start(self, state: str, *, compress: bool) -> JacobianProduct:
+    def _start(self, state: str, *, compress: bool, caution: float) -> JacobianProduct:
         start = self._identity(state)
         return JacobianProduct(
-            self._rows(state), compress=compress, tolerance=self._tolerance, start=start, measured=tuple(start)
+            self._rows(state),
+            compress=compress,
+            caution=caution,
+            tolerance=self._tolerance,
+            start=start,
+            measured=tuple(start),
         )
 
     def _identity(self, state: str) -> dict[str, Array]:

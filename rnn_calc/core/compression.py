@@ -23,16 +23,16 @@ from rnn_calc.core.weights import Array
 # Up to this many rows a product costs so little that nothing is ever dropped from it.
 SMALL = 32
 # Combinations of what was dropped, and of the noise of rotations, which is so small that a wider bound will do.
-GUARDS, NOISE_GUARDS = 8, 6
+GUARDS, NOISE_GUARDS = 8, 5
 FAILURE = 1e-12
 _FIRST_LOOK = 8
 # A compression is planned when this share of the rows matters, and given up when it turns out to be this much.
-_WORTH, _TOO_MANY = 0.85, 0.95
+_WORTH, _TOO_MANY = 0.9, 0.95
 # By how much the bound on what is dropped may exceed the share that was aimed at.
 _ROOM = 60.0
 # A QR decomposition reaches about a quarter of the speed of a matrix product, and a row that is kept costs its share of
 # the certificate too.
-_QR_COST, _ROW_COST = 2.5, 4.0
+_QR_COST, _ROW_COST = 2.5, 8.0
 # What a compression costs at any size, in operations: the calls of so many functions.
 _CALLS = 4e7
 

@@ -40,7 +40,7 @@ _FAR_BELOW = 2.0**-490
 # Rows whose sizes span more than this many powers of two are graded on purpose and are left alone.
 _GRADED = 200
 # Directions below this share of the norm are dropped at a tolerance of 1e−10; their square is what shows.
-_DROP = 1e-3
+_DROP = 3e-3
 
 
 class Derivative(Protocol):
@@ -74,7 +74,8 @@ class JacobianProduct:
 
     By default it starts with the identity of one state, `through`, of `width` units, and the block told is that of the
     same state; `start` gives other rows for each state, and `measured` other states, whose blocks stand side by side.
-    With `compress` false nothing is ever dropped, and `matrix` gives the product itself. `is_blind` says that entries
+    Directions are dropped at `caution` times the usual share of the norm; with `compress` false nothing is ever
+    dropped, and `matrix` gives the product itself. `is_blind` says that entries
     of one row have grown so far apart that the small ones may have been lost.
     """
 
@@ -84,6 +85,7 @@ class JacobianProduct:
         through: str = "h",
         *,
         compress: bool = True,
+        caution: float = 1.0,
         tolerance: float = TOLERANCE,
         start: Mapping[str, Array] | None = None,
         measured: Sequence[str] = (),
@@ -94,7 +96,8 @@ class JacobianProduct:
         count = len(next(iter(self.blocks.values())))
         self._exponents = np.zeros(count, dtype=np.int64)
         self._guards = 0
-        self._drop = _DROP * sqrt(tolerance)
+        self._tolerance = tolerance
+        self._drop = _DROP * sqrt(tolerance) * caution
         self._schedule = Schedule(self._drop) if compress and count > SMALL else None
         self._compress = compress
         self._finder = NormFinder(tolerance)
@@ -193,10 +196,6 @@ class JacobianProduct:
                 return None
         above = high / norm * sqrt(1 + dropped * dropped) - 1 + noise
         return LogBound(exponent + log2(norm), 1 - low / norm + noise, above, dropped, decomposed)
-
-    @property
-    def _tolerance(self) -> float:
-        return (self._drop / _DROP) ** 2
 
     @staticmethod
     def _aligned(rows: Array, exponents: NDArray[np.int64]) -> tuple[Array, int]:
