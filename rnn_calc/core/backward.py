@@ -35,6 +35,8 @@ _LARGEST_COPY = 2**24
 _NEAR = 256
 # Rows that leave this range within a block may have lost digits, so the block is taken in halves.
 _LEAST, _LARGEST = 2.0**-700, 2.0**900
+# The power of two of a row of zeros: below that of any other, and far from the end of an int64.
+NOTHING = -(2**60)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,14 +71,29 @@ class Scaled:
             norms = np.linalg.norm(np.ldexp(self.rows, -units[:, None]), axis=1)
             return np.asarray(np.log10(norms) + (units + self.exponents) * np.log10(2))
 
-    def top(self) -> int | None:
-        """The power of two of the largest entry; None where all are 0."""
+    @property
+    def tops(self) -> Exponents:
+        """The power of two of each row's largest entry; `NOTHING` where all are 0."""
         sizes = np.abs(self.rows).max(axis=1, initial=0.0)
-        there = sizes > 0
-        return int((np.frexp(sizes)[1] + self.exponents)[there].max()) if there.any() else None
+        return np.where(sizes > 0, np.frexp(sizes)[1] + self.exponents, NOTHING)
 
-    def relative_to(self, exponent: int) -> Array:
-        """The rows divided by 2^`exponent`."""
+    @property
+    def near_one(self) -> Scaled:
+        """The same with the largest entry of every row near 1, and the exponent `NOTHING` where all are 0."""
+        tops = self.tops
+        return Scaled(self.relative_to(tops), tops)
+
+    def plus(self, other: Scaled) -> Scaled:
+        """The sum, row by row."""
+        if not (self.exponents.any() or other.exponents.any()):
+            return Scaled(self.rows + other.rows, self.exponents)
+        # By what is there: an exponent of zeros says nothing of the other's size.
+        tops = np.maximum(self.tops, other.tops)
+        exponents = np.where(tops > NOTHING, tops, 0)
+        return Scaled(self.relative_to(exponents) + other.relative_to(exponents), exponents)
+
+    def relative_to(self, exponent: int | Exponents) -> Array:
+        """The rows divided by 2^`exponent`, or each by its own."""
         if not (self.exponents - exponent).any():
             return self.rows
         with np.errstate(over="ignore", under="ignore"):
@@ -93,7 +110,8 @@ class Block:
     """What came back to steps `start` to `stop` − 1 of a layer, in the order in which it read.
 
     `states` are the derivatives of the loss by each state after a step, `nodes` those by the pre-activations, side by
-    side as `derivative.layout` says; all are to be multiplied by 2^`exponent`.
+    side as `derivative.layout` says. The states are to be multiplied by 2^`exponent`, and a row of the nodes by its own
+    of `node_exponents`.
     Shapes: states (stop − start, n), nodes (stop − start, layout.width).
     """
 
@@ -103,6 +121,11 @@ class Block:
     states: dict[str, Array]
     nodes: Array
     exponent: int
+
+    @property
+    def node_exponents(self) -> Exponents:
+        """The powers of two of the rows of `nodes`, which the slopes of a step that saturates may have lowered."""
+        return self.exponent + self.derivative.exponents
 
 
 class Backward:
@@ -171,10 +194,8 @@ class Backward:
 def _common_exponent(carry: dict[str, Array], exponent: int, local: Scaled) -> int:
     """The power of two that a block's rows are divided by: 0 while they are not far from 1."""
     largest = max(float(np.abs(last).max()) for last in carry.values())
-    tops = [int(np.frexp(largest)[1]) + exponent] if largest else []
-    outside = local.top()
-    tops += [] if outside is None else [outside]
-    return max(tops) if tops and abs(max(tops)) > _NEAR else 0
+    top = max(int(np.frexp(largest)[1]) + exponent if largest else NOTHING, int(local.tops.max()))
+    return top if abs(top) > _NEAR and top > NOTHING else 0
 
 
 def _keeps_digits(rows: Array) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from rnn_calc.core.linearization import Layout
 from rnn_calc.core.losses import Loss
 from rnn_calc.core.memory import FLOAT64, require_memory
 from rnn_calc.core.network import Network
-from rnn_calc.core.occurrences import Gradient, Occurrences
+from rnn_calc.core.occurrences import Gradient, Occurrences, added_up
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
 
@@ -81,13 +81,8 @@ class Gradients:
     @cached_property
     def gradients(self) -> dict[str, Gradient]:
         """The gradient of each parameter, under its canonical name and in the column reading."""
-        found = {}
-        for parameter in self.trace.network.parameters:
-            shape, parts = self.trace.network.shape(parameter), self.occurrences[parameter.name]
-            exponent = max(part.top() for part in parts)
-            totals = [part.total(exponent, shape) for part in parts]
-            found[parameter.name] = Gradient(sum(totals[1:], totals[0]), exponent)
-        return found
+        network = self.trace.network
+        return {p.name: added_up(self.occurrences[p.name], network.shape(p)) for p in network.parameters}
 
     @cached_property
     def parameters(self) -> dict[str, Array]:
@@ -106,13 +101,8 @@ class Gradients:
 
     def step_gradient(self, name: str, t: int) -> Array:
         """What the occurrence of a parameter at step `t` (from 1, in the order of time) adds to its gradient."""
-        array = self.gradients[name].scaled
-        with np.errstate(over="ignore", under="ignore"):
-            parts = [
-                np.ldexp(part.at(t - 1, array.shape), int(shift(part.exponents[t - 1])))
-                for part in self.occurrences[name]
-            ]
-        return np.asarray(sum(parts))
+        step = [part[t - 1 : t] for part in self.occurrences[name]]
+        return added_up(step, self.gradients[name].scaled.shape).array
 
     def step_log10_norms(self, name: str) -> Array:
         """log₁₀ of the Frobenius norm of what each step adds; −∞ for an exact zero. Shapes: (T,)."""
@@ -225,9 +215,7 @@ def unmerged(network: Network, runs: tuple[LayerTrace, ...], joined: Array) -> I
 def _in_time_total(directions: list[LayerGradients] | tuple[LayerGradients, ...]) -> Scaled:
     """The derivative by what the directions of a layer read, in the order of time."""
     found = [own.inputs[::-1] if own.run.layer.reverse else own.inputs for own in directions]
-    exponents = np.max([own.exponents for own in found], axis=0)
-    rows = [np.ldexp(own.rows, shift(own.exponents - exponents)[:, None]) for own in found]
-    return found[0] if len(found) == 1 else Scaled(rows[0] + rows[1], exponents)
+    return reduce(Scaled.plus, found)
 
 
 def _through_layer(
@@ -236,7 +224,7 @@ def _through_layer(
     """The way back through one direction of one layer; what it adds to the parameters goes to `occurrences`."""
     engine, T = Engine(run.layer, trace.weights), len(local.rows)
     states = {name: np.empty((T, run.layer.sizes[axis])) for name, axis in run.layer.state.items()}
-    exponents = np.zeros(T, dtype=np.int64)
+    exponents, node_exponents = np.zeros((2, T), dtype=np.int64)
     nodes = np.empty((T, 0))
     # By inputs and parameters that are multiplied unit by unit, without a matrix.
     elementwise: dict[Place, Array] = {}
@@ -245,15 +233,15 @@ def _through_layer(
         layout = block.derivative.layout
         if not nodes.size:
             nodes = np.empty((T, layout.width))
-        nodes[steps], exponents[steps] = block.nodes, block.exponent
+        nodes[steps], node_exponents[steps], exponents[steps] = block.nodes, block.node_exponents, block.exponent
         for name, own in block.states.items():
             states[name][steps] = own
         for place, rows in block.derivative.elementwise_rows(block.states, block.nodes).items():
             elementwise.setdefault(place, np.empty((T, rows.shape[1])))[steps] = rows
-    found = Scaled(nodes, exponents)
+    found = Scaled(nodes, node_exponents)
     for parameter, left, right in layer_parts(engine, run, layout.columns, nodes, elementwise):
-        added = Occurrences(left, right, exponents)
-        occurrences[parameter.name].append(added.reversed if run.layer.reverse else added)
+        added = Occurrences(left, right, node_exponents)
+        occurrences[parameter.name].append(added[::-1] if run.layer.reverse else added)
     return LayerGradients(
         run,
         {name: Scaled(own, exponents) for name, own in states.items()},

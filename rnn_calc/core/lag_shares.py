@@ -7,23 +7,29 @@ all steps, are carried back together, so that each lag costs one product with th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
+from typing import TypeAlias
 
 import numpy as np
 
+from rnn_calc.core.backward import NOTHING, Exponents, Scaled
 from rnn_calc.core.elementwise import Place
 from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.gradients import joined_gradient, layer_parts, readout_parts, unmerged
 from rnn_calc.core.layer_trace import LayerTrace
 from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.losses import Loss
-from rnn_calc.core.occurrences import Gradient
+from rnn_calc.core.occurrences import Gradient, Occurrences, added_up
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
 
-# Cotangents are rescaled when their largest entry leaves [2^−256, 2^256].
+# Cotangents are rescaled when the largest entry of a step leaves [2^−256, 2^256].
 _NEAR = 256
+
+# What all steps add to each parameter.
+_Parts: TypeAlias = "dict[str, list[Occurrences]]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,42 +59,38 @@ def lag_gradients(trace: Trace, loss: Loss, watch: Watch = iter) -> Iterator[Lag
     outputs = trace.h if trace.y is None else trace.y
     own = loss.gradient(outputs)
     ways = [_Way(run, trace) for run in trace.layers]
-    exponent = 0
+    exponents = np.zeros(trace.steps, dtype=np.int64)
     for lag in watch(range(longest_path(trace) + 1)):
-        totals = {p.name: np.zeros(trace.network.shape(p)) for p in trace.network.parameters}
-        below: Array | None = None
+        parts: _Parts = {parameter.name: [] for parameter in trace.network.parameters}
+        below: Scaled | None = None
         if lag == 0:
             for parameter, left, right in readout_parts(trace, own):
-                totals[parameter.name] += left.sum(axis=0) if right is None else left.T @ right
-            below = joined_gradient(trace, own)
+                parts[parameter.name].append(Occurrences(left, right, exponents))
+            below = Scaled(joined_gradient(trace, own), exponents)
         for index in reversed(range(trace.network.layers)):
             places = range(index * trace.network.directions, (index + 1) * trace.network.directions)
-            below = _through(trace, index, [ways[place] for place in places], below, totals)
+            below = _through(trace, index, [ways[place] for place in places], below, parts)
         if trace.tokens is not None and below is not None:
-            np.add.at(totals["E"], trace.tokens, below)
-        yield LagGradients(lag, {name: Gradient(total, exponent) for name, total in totals.items()})
-        largest = max(way.largest for way in ways)
-        if largest == 0:
+            parts["E"].append(Occurrences(below.rows, None, below.exponents, trace.tokens))
+        shapes = {parameter.name: trace.network.shape(parameter) for parameter in trace.network.parameters}
+        yield LagGradients(lag, {name: added_up(found, shapes[name]) for name, found in parts.items()})
+        if not any(way.goes_on for way in ways):
             return
-        unit = int(np.frexp(largest)[1])
-        if abs(unit) > _NEAR:
-            for way in ways:
-                way.divide(unit)
-            exponent += unit
 
 
-def _through(
-    trace: Trace, index: int, ways: list[_Way], joined: Array | None, totals: dict[str, Array]
-) -> Array | None:
+def _through(trace: Trace, index: int, ways: list[_Way], joined: Scaled | None, parts: _Parts) -> Scaled | None:
     """The derivative by what a layer reads, in the order of time, of the paths of this length; None where it is 0."""
     runs = trace.directions(index)
-    locals_ = [None] * len(runs) if joined is None else list(unmerged(trace.network, runs, joined))
+    locals_: list[Scaled | None] = [None] * len(runs)
+    if joined is not None:
+        own = zip(unmerged(trace.network, runs, joined.rows), runs, strict=True)
+        locals_ = [Scaled(rows, joined.exponents[:: -1 if run.layer.reverse else 1]) for rows, run in own]
     below = None
     for way, run, local in zip(ways, runs, locals_, strict=True):
-        inputs = way.step(local, totals)
+        inputs = way.step(local, parts)
         if inputs is not None:
             inputs = inputs[::-1] if run.layer.reverse else inputs
-            below = inputs if below is None else below + inputs
+            below = inputs if below is None else below.plus(inputs)
     return below
 
 
@@ -98,58 +100,59 @@ class _Way:
     def __init__(self, run: LayerTrace, trace: Trace) -> None:
         self._run, self._engine = run, Engine(run.layer, trace.weights)
         self._derivative = Linearization(self._engine, run.values, whole=True)
-        self._exponents = self._derivative.exponents
         self._steps = trace.steps
-        self._waiting: dict[str, Array] = {}
+        self._waiting: dict[str, Scaled] = {}
 
     @property
-    def largest(self) -> float:
-        """The largest entry of what goes on to the next lag."""
-        return max((float(np.abs(rows).max()) for rows in self._waiting.values()), default=0.0)
+    def goes_on(self) -> bool:
+        """Whether anything is left for the next lag."""
+        return any(bool(waiting.rows.any()) for waiting in self._waiting.values())
 
-    def divide(self, exponent: int) -> None:
-        """Divide all that goes on by 2^`exponent`."""
-        self._waiting = {name: np.ldexp(rows, -exponent) for name, rows in self._waiting.items()}
-
-    def step(self, local: Array | None, totals: dict[str, Array]) -> Array | None:
+    def step(self, local: Scaled | None, parts: _Parts) -> Scaled | None:
         """Take what waits, and what comes from outside, a step back; give what reaches the inputs (T, d_in)."""
         arrived = self._waiting
         if local is not None:
-            arrived = {**arrived, "h": _sum_of(arrived["h"], local) if "h" in arrived else local}
-        arrived = _trimmed(arrived)
-        self._waiting = {}
-        if not arrived:
+            arrived = {**arrived, "h": local.plus(_longer(arrived["h"], len(local.rows))) if "h" in arrived else local}
+        cotangents, exponents = _together(arrived)
+        self._waiting, count = {}, len(exponents)
+        if not count:
             return None
-        count = len(next(iter(arrived.values())))
         nodes = np.empty((count, self._derivative.layout.width))
         elementwise: dict[Place, Array] = {}
-        before = self._derivative.pull(slice(0, count), arrived, nodes=nodes, elementwise=elementwise)
+        before = self._derivative.pull(slice(0, count), cotangents, nodes=nodes, elementwise=elementwise)
+        exponents = exponents + self._derivative.exponents[:count]
         columns = self._derivative.layout.columns
         for parameter, left, right in layer_parts(self._engine, self._run, columns, nodes, elementwise):
-            totals[parameter.name] += left.sum(axis=0) if right is None else left.T @ right
+            parts[parameter.name].append(Occurrences(left, right, exponents))
         inputs = before.pop("x", None)
-        units = self._exponents[:count, None]
-        for name, rows in before.items():
-            whole = np.ldexp(rows, units) if units.any() else rows
-            if count > 1:
-                self._waiting[name] = whole[1:]
-        if inputs is None or count == self._steps:
-            return inputs
-        return np.concatenate((inputs, np.zeros((self._steps - count, inputs.shape[1]))))
+        if count > 1:
+            self._waiting = {name: Scaled(rows[1:], exponents[1:]) for name, rows in before.items()}
+        return None if inputs is None else _longer(Scaled(inputs, exponents), self._steps)
 
 
-def _sum_of(some: Array, more: Array) -> Array:
-    """The sum of rows of the first steps, as many as either has."""
-    longer, shorter = (some, more) if len(some) >= len(more) else (more, some)
-    total = longer.copy()
-    total[: len(shorter)] += shorter
-    return total
+def _longer(some: Scaled, steps: int) -> Scaled:
+    """The same followed by zeros, so that there are so many steps."""
+    more = steps - len(some.rows)
+    if not more:
+        return some
+    rows = np.concatenate((some.rows, np.zeros((more, some.rows.shape[1]))))
+    return Scaled(rows, np.concatenate((some.exponents, np.zeros(more, dtype=np.int64))))
 
 
-def _trimmed(arrived: dict[str, Array]) -> dict[str, Array]:
-    """The rows without the last steps that nothing came to, all of one length; nothing where all is 0."""
-    ends = [int(np.flatnonzero(rows.any(axis=1))[-1]) + 1 if rows.any() else 0 for rows in arrived.values()]
-    longest = max(ends, default=0)
-    if not longest:
-        return {}
-    return {name: _sum_of(rows[:longest], np.zeros((longest, rows.shape[1]))) for name, rows in arrived.items()}
+def _together(arrived: dict[str, Scaled]) -> tuple[dict[str, Array], Exponents]:
+    """Rows and one power of two for each step, without the last steps that nothing came to."""
+    steps = max((len(own.rows) for own in arrived.values()), default=0)
+    found = {name: _longer(own, steps) for name, own in arrived.items()}
+    tops = _largest((own.tops for own in found.values()), steps)
+    there = tops > NOTHING
+    count = int(np.flatnonzero(there)[-1]) + 1 if there.any() else 0
+    exponents = _largest((own.exponents for own in found.values()), steps)
+    if (there & (np.abs(tops - exponents) > _NEAR)).any():
+        # One power of two for all steps that are not too far apart: what is alike need not be brought together.
+        common = tops.max()
+        exponents = np.where(there & (np.abs(tops - common) > _NEAR), tops, common)
+    return {name: own[:count].relative_to(exponents[:count]) for name, own in found.items()}, exponents[:count]
+
+
+def _largest(exponents: Iterable[Exponents], steps: int) -> Exponents:
+    return reduce(np.maximum, exponents, np.full(steps, NOTHING))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rnn_calc.core.backward import Exponents, Scaled
+from rnn_calc.core.backward import NOTHING, Exponents, Scaled
 from rnn_calc.core.inputs import Indices
 from rnn_calc.core.weights import Array
+
+# The products that make up a larger sum than this kept their digits, or are nothing beside it.
+_LEAST = 2.0**-900
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,27 +28,25 @@ class Occurrences:
     exponents: Exponents
     tokens: Indices | None = None
 
-    @property
-    def reversed(self) -> Occurrences:
-        """The same in the opposite order of steps."""
-        return Occurrences(self.left[::-1], None if self.right is None else self.right[::-1], self.exponents[::-1])
+    def __getitem__(self, steps: slice) -> Occurrences:
+        right = None if self.right is None else self.right[steps]
+        tokens = None if self.tokens is None else self.tokens[steps]
+        return Occurrences(self.left[steps], right, self.exponents[steps], tokens)
 
     @property
     def near_one(self) -> Occurrences:
-        """The same with the largest entry of every row near 1, so that no square leaves float64."""
-        left, units = _near_one(self.left)
-        right = self.right
-        if right is not None:
-            right, more = _near_one(right)
-            units = units + more
-        return Occurrences(left, right, self.exponents + units, self.tokens)
+        """The same with the largest entry of every row near 1, so that no product leaves float64."""
+        left = Scaled(self.left, self.exponents).near_one
+        if self.right is None:
+            return Occurrences(left.rows, None, left.exponents, self.tokens)
+        right = Scaled(self.right, np.zeros_like(self.exponents)).near_one
+        exponents = np.maximum(left.exponents + right.exponents, NOTHING)
+        return Occurrences(left.rows, right.rows, exponents, self.tokens)
 
     def top(self) -> int:
-        """The largest power of two of a step that adds anything."""
-        if not self.exponents.any():
-            return 0
-        there = self.left.any(axis=1)
-        return int(self.exponents[there].max()) if there.any() else 0
+        """The largest power of two of a step that adds anything; `NOTHING` where none does."""
+        there = self.left.any(axis=1) if np.ptp(self.exponents) else slice(None)
+        return int(self.exponents[there].max(initial=NOTHING))
 
     def total(self, exponent: int, shape: tuple[int, ...]) -> Array:
         """The sum over all steps, divided by 2^`exponent`."""
@@ -54,15 +56,6 @@ class Occurrences:
             np.add.at(total, self.tokens, left)
             return total
         return np.asarray(left.sum(axis=0) if self.right is None else left.T @ self.right)
-
-    def at(self, place: int, shape: tuple[int, ...]) -> Array:
-        """What one step adds, counted from 0, but for its power of two."""
-        left = self.left[place]
-        if self.tokens is not None:
-            added = np.zeros(shape)
-            added[self.tokens[place]] = left
-            return added
-        return left if self.right is None else np.outer(left, self.right[place])
 
     def along(self, gradient: Array) -> Array:
         """⟨added_t, gradient⟩ of every step t, but for its power of two."""
@@ -87,12 +80,6 @@ class Occurrences:
         return np.asarray(rows * (self.left * other.right).sum(axis=1))
 
 
-def _near_one(rows: Array) -> tuple[Array, Exponents]:
-    """Rows divided by a power of two each, and those powers; a row of zeros as it is."""
-    units = np.frexp(np.abs(rows).max(axis=1, initial=0.0))[1].astype(np.int64)
-    return np.asarray(np.ldexp(rows, -units[:, None])), units
-
-
 @dataclass(frozen=True, eq=False)
 class Gradient:
     """The gradient of one parameter: `scaled` × 2^`exponent`, where the exponent is 0 unless float64 is left."""
@@ -113,3 +100,19 @@ class Gradient:
         """log₁₀ of the Frobenius norm; −∞ for an exact zero."""
         flat = self.scaled.reshape(1, -1)
         return float(Scaled(flat, np.array([self.exponent])).log10_norms[0])
+
+
+def added_up(parts: Sequence[Occurrences], shape: tuple[int, ...]) -> Gradient:
+    """The sum of all that some occurrences add to a parameter of this shape."""
+    found = _sum(parts, shape)
+    if not parts or _LEAST < np.abs(found.scaled).max(initial=0.0) < np.inf:
+        return found
+    # Products of what float64 holds may have left it.
+    return _sum([part.near_one for part in parts], shape)
+
+
+def _sum(parts: Sequence[Occurrences], shape: tuple[int, ...]) -> Gradient:
+    exponent = max((part.top() for part in parts), default=NOTHING)
+    exponent = exponent if exponent > NOTHING else 0
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return Gradient(sum((part.total(exponent, shape) for part in parts), start=np.zeros(shape)), exponent)
