@@ -176,7 +176,7 @@ class BlockNorms:
                     continue
                 bounds[state].append(bound)
                 if lag in self._jacobians:
-                    kept[state][lag] = product.matrix()
+                    kept[state][lag] = self._upright(product.matrix())
                 elif bound.log2_norm == -inf and product.is_zero and not self._jacobians:
                     del running[state]  # an exact zero stays one
         recomputed = not compress and not self._jacobians
@@ -223,9 +223,13 @@ class BlockNorms:
                 entries.step(self._t(lag))
                 found.append(entries.log2_norm())
                 if lag in self._jacobians:
-                    kept[lag] = entries.matrix()
+                    kept[lag] = self._upright(entries.matrix())
         error = (rows + 10) * UNIT_ROUNDOFF
         return self._found([LogBound(norm, error, error, 0.0, decomposed=True) for norm in found], kept)
+
+    def _upright(self, matrix: Array) -> Array:
+        """The Jacobian itself: going forward, its transpose is multiplied."""
+        return matrix.T if self.family == "forward" else matrix
 
     def _t(self, lag: int) -> int:
         """The step, counted from 0, whose Jacobian makes the product of one lag from that of the lag before."""
