@@ -154,6 +154,13 @@ class _Walk:
                 for factor, other in ((left, right), (right, left)):
                     if self._counts(factor):
                         self._follow(factor, path * self._factors.value(other))
+            case Quotient(part, Sum((one, other)) as whole) if part in (one, other):
+                # 1/whole − part/whole² would cancel where the part is nearly all of the whole.
+                rest = other if part == one else one
+                divided = path / self._factors.value(whole)
+                for factor, share in ((part, self._factors.value(rest)), (rest, -self._factors.value(part))):
+                    if self._counts(factor):
+                        self._follow(factor, divided * (share / self._factors.value(whole)))
             case Quotient(left, right):
                 divided = path / self._factors.value(right)
                 self._follow(left, divided)

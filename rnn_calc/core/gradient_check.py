@@ -29,9 +29,11 @@ _WORK = 8e9
 _FEWEST = 8
 # Halfway through float64's exponents, where neither derivatives of 1e140 nor those of 1e−150 lose digits.
 _IMAGINARY = 1e-150
-_TINY, _HUGE = 1e-130, 1e130
+_TINY, _HUGE = 1e-130, 1e125
 _REAL = 2.0**-12
 _ULP = float(np.finfo(np.float64).eps)
+# Central differences agree if they do to that: what is sharper is the complex steps' affair.
+_CENTRAL = 1e-4
 # What rounding may make of the outputs of a run that is not chaotic.
 _SMOOTH = 1e-9
 
@@ -164,6 +166,7 @@ def _probe(
         central = difference if told and not kinked else None
         name = plan.entry[0] if plan.entry else _named(plan)
         entry = plan.entry[1] if plan.entry else None
+        error = max(error, _CENTRAL * abs(difference))
         found.append(
             Probe(name, entry, one.gradient, float(exact[number]), one.size, one.rounding, central, error, kinked)
         )
@@ -186,8 +189,8 @@ def _entry_size(run: Trace, plan: Change) -> float:
 
 
 def _imaginary_step(size: float) -> float:
-    """A step that keeps the derivative within float64's exponents."""
-    return 1e-20 if 0 < size < _TINY else 1e-290 if size > _HUGE else _IMAGINARY
+    """A step that keeps the derivative within float64's exponents, and its square far below the value."""
+    return 1e-20 if 0 < size < _TINY else 1e-20 / size if size > _HUGE else _IMAGINARY
 
 
 def _is_smooth(outputs: list[Array], traced: Array) -> bool:

@@ -106,6 +106,20 @@ def _sigmoid(z: Numbers) -> Numbers:
     return np.asarray(np.where(z.real < 0, small, 1) / (1 + small))
 
 
+def _rest_of(gate: str) -> str:
+    """The name of 1 − gate, which is kept beside it: of a gate that rounds to 1, nothing else would be left."""
+    return f"1 - {gate}"
+
+
+def _share(part: Numbers, other: Numbers) -> Numbers:
+    """part/(part + other), with a derivative that does not cancel where the part is nearly all of the sum."""
+    whole = part.real + other.real
+    if not (np.iscomplexobj(part) or np.iscomplexobj(other)):
+        return np.asarray(part / whole)
+    slope = part.imag * (other.real / whole) / whole - other.imag * (part.real / whole) / whole
+    return np.asarray(part.real / whole + 1j * slope)
+
+
 class PerturbedEquations:
     """Equations with the weights of every change; `kinked` are the changes under which a relu went the other way.
 
@@ -121,7 +135,12 @@ class PerturbedEquations:
         """The states of a layer after one step. Shapes: each (P, n)."""
         now: dict[str, Numbers] = {"x": x}
         for equation in layer.equations:
-            now[equation.name] = self.value(equation.expression, now, previous)
+            match equation.expression:
+                case Apply("sigmoid", argument):
+                    z = self.value(argument, now, previous)
+                    now[equation.name], now[_rest_of(equation.name)] = _sigmoid(z), _sigmoid(-z)
+                case expression:
+                    now[equation.name] = self.value(expression, now, previous)
         return {name: now[name] for name in layer.state}
 
     def inputs(self, run: Trace, t: int) -> Numbers:
@@ -153,8 +172,12 @@ class PerturbedEquations:
                 return np.asarray(sum(values[1:], start=values[0]))
             case Hadamard(left, right):
                 return np.asarray(self.value(left, now, previous) * self.value(right, now, previous))
+            case Quotient(left, Sum((one, other))) if left in (one, other):
+                return _share(*(self.value(part, now, previous) for part in (left, other if left == one else one)))
             case Quotient(left, right):
                 return np.asarray(self.value(left, now, previous) / self.value(right, now, previous))
+            case Apply(function, Vector(name=name, previous=False)) if function == COMPLEMENT and _rest_of(name) in now:
+                return now[_rest_of(name)]
             case Apply(function, argument):
                 return self._apply(function, self.value(argument, now, previous))
             case _:

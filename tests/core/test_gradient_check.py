@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnn_calc.core.cells import CELLS
 from rnn_calc.core.gradient_check import check_gradient
 from rnn_calc.core.gradient_probes import GradientCheck
+from rnn_calc.core.gradients import backpropagate
 from rnn_calc.core.losses import Loss
 from rnn_calc.core.network import Network
 from rnn_calc.core.trace import Trace, trace
@@ -180,3 +182,21 @@ def test_an_entry_below_the_rounding_of_its_sum_is_not_called_wrong() -> None:
     found = check_gradient(run, Loss("sum"), gradients, {"W_xh": 0.6, "W_hh": 0.3, "b_h": 3.0})
     assert found.holds
     assert found.undecided >= 1
+
+
+@pytest.mark.parametrize(("cell", "bias"), [("gru", "b_z"), ("minlstm", "b_i"), ("minlstm", "b_f"), ("mgu", "b_f")])
+@pytest.mark.parametrize("size", [-40.0, 40.0])
+def test_gates_that_round_to_1_or_share_unevenly_keep_the_digits_of_both_derivatives(
+    cell: str, bias: str, size: float
+) -> None:
+    network = Network(2, 3, 2, cell=CELLS[cell])
+    weights = random_weights(network, 7)
+    weights.arrays[bias][:] = size
+    run = trace(network, weights, sequence(7, 4, 2))
+    found = backpropagate(run, Loss("sum"))
+    report = check_gradient(run, Loss("sum"), found.parameters)
+    # Behind a gate of e^−40 a gradient is that small, and is compared all the same.
+    smallest = min(abs(probe.gradient) for probe in report.entries if probe.gradient)
+    assert smallest < 1e-15
+    assert report.holds
+    assert report.worst.error < 1e-11
