@@ -15,10 +15,21 @@ if TYPE_CHECKING:
     from rnn_calc.core.convoy import Family
 
 THRESHOLD = 1e-3
+_MOST_RUNS = 100_000
 TOLERANCE = 1e-10
 _TOLERANCES = (1e-12, 1e-3)
 FAMILIES: dict[str, tuple[Family, ...]] = {"back": ("back",), "forward": ("forward",), "both": ("back", "forward")}
 STATES = ("h", "c", "state")
+VARIED = ("weights", "sequences", "all")
+_OF_JACOBIANS = ("jacobian", "singular_values", "pairs", "across", "lyapunov", "burn_in")
+# What replaces the measurement, why the options after it have nothing to act on, and which these are.
+_APART = {
+    "from_loss": (
+        "--from-loss measures ∂L/∂h_t, one vector a step, and no Jacobians",
+        ("family", "through", "tolerance", *_OF_JACOBIANS, "ensemble", "vary"),
+    ),
+    "ensemble": ("--ensemble tells quartiles of norms over many runs", _OF_JACOBIANS),
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,13 @@ class DecayOptions:
     singular_values: Annotated[
         int | None, size_option("--singular-values", text="The N largest singular values at each lag, not one alone.")
     ] = None
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="The norm between all pairs of steps too, ∂h_t/∂h_k, as a map.")
+    ] = False
+    across: Annotated[
+        bool,
+        typer.Option("--across", help="Of a stack, also from the top layer down to the bottom one, over all paths."),
+    ] = False
     tolerance: Annotated[
         float,
         typer.Option("--tolerance", help="What each norm is certified to, relative: 1e-12 to 1e-3.", metavar="X"),
@@ -79,6 +97,39 @@ class DecayOptions:
     burn_in: Annotated[
         int | None, size_option("--burn-in", text="Steps that --lyapunov leaves out at the start. [a quarter]")
     ] = None
+
+    from_loss: Annotated[
+        bool,
+        typer.Option("--from-loss", help="Instead: the norm of ∂L/∂h_t of a loss, at any size; --loss says which."),
+    ] = False
+    ensemble: Annotated[
+        int | None,
+        size_option("--ensemble", text="Instead: medians and quartiles over N runs, each of a seed of its own."),
+    ] = None
+    vary: Annotated[
+        str | None,
+        text_option("--vary", text="What --ensemble draws anew: weights, sequences or all. [all]", metavar="NAME"),
+    ] = None
+
+    @property
+    def changes_what_a_file_expects(self) -> bool:
+        """Whether the first norms are not ‖∂h_T/∂h_{T−lag}‖₂ of the weights as they are."""
+        scaled = self.spectral_radius or self.spectral_norm
+        return bool(scaled) or self.families[0] != "back" or self.states[:1] not in {(), ("h",)}
+
+    @property
+    def varied(self) -> str:
+        """What the runs of an ensemble differ in.
+
+        Raises: UsageError for a name that is none.
+        """
+        name = self.vary or VARIED[-1]
+        if name not in VARIED:
+            raise UsageError(
+                f"--vary is {listed(VARIED)}, what each run of --ensemble draws anew; it is {quoted(name)}."
+                f"{did_you_mean(name, VARIED)}"
+            )
+        return name
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -119,11 +170,33 @@ def said(options: DecayOptions | LossOptions) -> dict[str, object]:
     return found
 
 
-def check_options(options: DecayOptions) -> None:
+def check_options(options: DecayOptions, loss: LossOptions, *, check: bool) -> None:
     """Nothing, when every number is one that can be, and all that is asked for makes sense together.
 
     Raises: UsageError.
     """
+    _check_numbers(options)
+    given = said(options)
+    for name, (why, others) in _APART.items():
+        for other in others if name in given else ():
+            if other in given:
+                raise UsageError(
+                    f"{why}: {flag(other)} has nothing to act on. Leave {flag(other)} or {flag(name)} out."
+                )
+        if name in given and check:
+            raise UsageError(f"{why}: --check has nothing to compare. Leave --check or {flag(name)} out.")
+    for other in said(loss) if not options.from_loss else ():
+        raise UsageError(f"{flag(other)} is for --from-loss, which starts from a loss; add --from-loss.")
+    for other, name in (("burn_in", "lyapunov"), ("vary", "ensemble")):
+        if other in given and name not in given:
+            raise UsageError(f"{flag(other)} is about {flag(name)}; add {flag(name)} N.")
+    if options.pairs and "state" in options.states:
+        raise UsageError("--pairs is of one state, h or c, between all steps; take --through h, c or h,c.")
+    assert options.families
+    assert options.varied
+
+
+def _check_numbers(options: DecayOptions) -> None:
     if not 0 < options.threshold < 1:
         raise UsageError(f"--threshold must lie between 0 and 1; it is {options.threshold:g}.")
     least, largest = _TOLERANCES
@@ -134,10 +207,8 @@ def check_options(options: DecayOptions) -> None:
         )
     if options.singular_values is not None and options.singular_values < 1:
         raise UsageError(f"--singular-values must be at least 1; it is {options.singular_values}.")
-    if options.burn_in is not None and options.lyapunov is None:
-        raise UsageError("--burn-in is what --lyapunov leaves out; add --lyapunov N.")
-    assert options.families
-    assert options.states or not options.through
+    if options.ensemble is not None and not 2 <= options.ensemble <= _MOST_RUNS:
+        raise UsageError(f"--ensemble takes 2 to {_MOST_RUNS:,} runs; it is {options.ensemble}.")
 
 
 def flag(name: str) -> str:

@@ -11,9 +11,12 @@ import numpy as np
 
 from rnn_calc.core.decay import DecayReport
 from rnn_calc.show.charts import chart_figure
+from rnn_calc.show.decay_across import across_blocks, across_chart
 from rnn_calc.show.decay_certificate import certificate_block
-from rnn_calc.show.decay_data import arrays_of, csv_rows, decay_json
+from rnn_calc.show.decay_columns import arrays_of, csv_rows
+from rnn_calc.show.decay_data import decay_json
 from rnn_calc.show.decay_lyapunov import lyapunov_blocks
+from rnn_calc.show.decay_pairs import pair_blocks, pair_map
 from rnn_calc.show.decay_series import (
     DecayShown,
     NetworkDecay,
@@ -23,6 +26,7 @@ from rnn_calc.show.decay_series import (
     groups_of,
     written_norms,
 )
+from rnn_calc.show.decay_singular import singular_blocks, singular_charts
 from rnn_calc.show.decay_tables import (
     jacobian_tables,
     lag_table,
@@ -66,19 +70,29 @@ def _document(
     # One lag is one point, and no curve.
     blocks += [chart_figure(_chart(group)) for group in groups if max(len(one.decay.lags) for one in group) > 1]
     blocks += [lag_table(group, len(networks)) for group in groups]
+    for group in groups:
+        blocks += singular_blocks(group, several=len(group) > 1)
     blocks += recurrent_table(networks, shown)
     for group in groups:
         title = f"Measured: {group[0].block}" if several and len(groups) > 1 else "Measured"
         blocks.append(summary_table(group, shown, title=title, spectra=group is groups[0]))
-    blocks.append(certificate_block([series.decay for group in groups for series in group]))
+    blocks.append(_certificate(networks, groups))
     for network in networks:
-        blocks += lyapunov_blocks(network, _of(network, several=several))
-    for network in networks:
-        blocks += jacobian_tables(network, _of(network, several=several))
+        label = _of(network, several=several)
+        blocks += pair_blocks(network, label)
+        blocks += across_blocks(network, shown, label)
+        blocks += lyapunov_blocks(network, label)
+        blocks += jacobian_tables(network, label)
     blocks += _theory(networks, shown)
     if expectations:
         blocks.append(expectation_block(expectations))
     return Document(tuple(blocks))
+
+
+def _certificate(networks: Networks, groups: list[list[Series]]) -> Text:
+    decays = [series.decay for group in groups for series in group]
+    decays += [decay for own in networks if own.across for decay in (own.across.decay, *own.within)]
+    return certificate_block(decays, [pairs.certificate for network in networks for pairs in network.pairs])
 
 
 def _of(network: NetworkDecay, *, several: bool) -> str:
@@ -116,6 +130,11 @@ def _pictures(networks: Networks) -> list[Picture]:
         ends = np.array([1, max(len(one.decay.lags) for one in group)])
         level = Curve(f"threshold {threshold:g}", ends, np.full(2, log10(threshold)), "threshold")
         found.append(chart._replace(curves=(*chart.curves, level)))
+        found += singular_charts(group, several=len(group) > 1)
+    for network in networks:
+        label = _of(network, several=len(networks) > 1)
+        found += [pair_map(network, pairs, label) for pairs in network.pairs]
+        found += [across_chart(network)] if network.across else []
     return found
 
 

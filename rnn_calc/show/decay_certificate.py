@@ -14,13 +14,15 @@ def certified_to(certificate: Certificate) -> str:
     return f"{certificate.tolerance if certificate.met else certificate.widest:.0e}"
 
 
-def certificate_block(decays: Sequence[Decay]) -> Text:
-    """What the certificates of some decays amount to, and what they say nothing of."""
-    certificates = [decay.certificate for decay in decays]
+def certificate_block(decays: Sequence[Decay], more: Sequence[Certificate] = ()) -> Text:
+    """What the certificates of some decays, and `more`, amount to, and what they say nothing of."""
+    certificates = [*(decay.certificate for decay in decays), *more]
     unmet = [certificate.widest for certificate in certificates if not certificate.met]
     tolerance = certificates[0].tolerance
+    at_once = sum(len(decay.lags) for decay in decays if _is_plain(decay))
     iterated, decomposed = (sum(getattr(one, name) for one in certificates) for name in ("iterated", "decomposed"))
-    ways = [f"{count:,} by {what}" for what, count in (("iteration", iterated), ("decomposition", decomposed)) if count]
+    counts = {"at once": at_once, "by iteration": iterated - at_once, "by decomposition": decomposed}
+    ways = [f"{count:,} {way}" for way, count in counts.items() if count]
     within = f"{max(unmet):.0e} of itself, not {tolerance:g} as asked for" if unmet else f"{tolerance:g} of itself"
     lines = [
         f"· Each norm is the 2-norm of the float64 product, within {within} (--tolerance): a rigorous "
@@ -41,6 +43,11 @@ def certificate_block(decays: Sequence[Decay]) -> Text:
         "is an estimate, which cancellation can exceed."
     )
     return Text(tuple(lines), title="What is guaranteed")
+
+
+def _is_plain(decay: Decay) -> bool:
+    """Whether a norm is that of one number, or of a diagonal matrix, which nothing need be iterated for."""
+    return not decay.certificate.decomposed and (decay.width == 1 or (decay.direct is not None and decay.direct.alone))
 
 
 def certificate_json(certificate: Certificate) -> dict[str, object]:

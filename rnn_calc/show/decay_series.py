@@ -13,9 +13,14 @@ from rnn_calc.core.decay import Decay, DecayReport
 from rnn_calc.core.lyapunov import LyapunovReport
 from rnn_calc.core.network import Layer
 from rnn_calc.core.notation import Notation
+from rnn_calc.core.pairs import PairDecay
+from rnn_calc.core.stack_linearization import StackDecay
 from rnn_calc.core.weights import Array
 from rnn_calc.show.document import Text
 from rnn_calc.show.theory import write_block
+
+# What a state's decay is called beside that of the first, for programs.
+BESIDE = {"h": "hidden_state", "c": "cell_state", "state": "whole_state"}
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,18 @@ class DecayShown:
 
 
 class NetworkDecay(NamedTuple):
-    """Everything that was measured of one network: a report for each family, and what was asked for beside it."""
+    """Everything that was measured of one network: a report for each family, and what was asked for beside it.
+
+    `pairs` are all steps to all earlier ones, a state each. `within` are the layers beside what is measured `across`
+    them, from the bottom up.
+    """
 
     label: str
     reports: tuple[DecayReport, ...]
     lyapunov: LyapunovReport | None = None
+    pairs: tuple[PairDecay, ...] = ()
+    across: StackDecay | None = None
+    within: tuple[DecayReport, ...] = ()
 
     @property
     def first(self) -> DecayReport:
