@@ -32,9 +32,11 @@ _MOST_STEPS = 1024
 # A matrix beyond this is read as it lies: its transpose would cost as much memory once more.
 _LARGEST_COPY = 2**24
 # Rows that begin a block with a larger or smaller power of two than this are rescaled to 1.
-_NEAR = 256
+_NEAR = 128
 # Rows that leave this range within a block may have lost digits, so the block is taken in halves.
 _LEAST, _LARGEST = 2.0**-700, 2.0**900
+# Slopes fall to e^−600 before they are lifted; times rows beyond this they stay within float64, above its least.
+_SAFE, _TINY = 2.0**-150, 2.0**-1000
 # The power of two of a row of zeros: below that of any other, and far from the end of an int64.
 NOTHING = -(2**60)
 
@@ -177,7 +179,7 @@ class Backward:
                 return None
             with np.errstate(all="ignore"):
                 run_calls(_Calls(self, derivative, rows, nodes, inside).groups, steps)
-            if not single and not all(map(_keeps_digits, rows.values())):
+            if not single and not (all(map(_keeps_digits, rows.values())) and _keeps_nodes(rows, nodes)):
                 return None
         states = {name: own[1:] for name, own in rows.items()}
         return Block(start, stop, derivative, states, nodes, unit), {name: own[0] for name, own in rows.items()}
@@ -204,6 +206,13 @@ def _keeps_digits(rows: Array) -> bool:
     if not sizes.any():
         return True
     return bool((sizes > _LEAST).all() and (sizes < _LARGEST).all())
+
+
+def _keeps_nodes(rows: dict[str, Array], nodes: Array) -> bool:
+    """Whether no derivative by a pre-activation was lost only because the row that it is made of is small."""
+    sizes = np.max([np.abs(own[1:]).max(axis=1) for own in rows.values()], axis=0)
+    low = (sizes < _SAFE) & (sizes > 0)
+    return not low.any() or bool((np.abs(nodes[low]).max(axis=1) > _TINY).all())
 
 
 class _Calls:

@@ -229,9 +229,8 @@ class Clipping:
     @property
     def log10_factor(self) -> float:
         """Its logarithm, also where the norm is beyond float64."""
-        if self.log10_before < 300:
-            return float(np.log10(self.factor))
-        return float(np.log10(self.limit)) - self.log10_before
+        before = float(np.log10(10**self.log10_before + 1e-6)) if self.log10_before < 300 else self.log10_before
+        return min(0.0, float(np.log10(self.limit)) - before)
 
     @property
     def log10_after(self) -> float:

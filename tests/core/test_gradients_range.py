@@ -175,3 +175,11 @@ def test_a_tied_readout_that_loses_nothing_before_the_end_leaves_the_embeddings_
     arrays["b_y"] = np.zeros(1)
     found = backpropagate(trace(network, Weights(arrays), np.zeros(400, dtype=int)), Loss("last"))
     np.testing.assert_allclose(found.step_log10_norms("E")[:-1], -2.0 * np.arange(399, 0, -1), rtol=0, atol=TOLERANCE)
+
+
+def test_a_step_whose_loss_is_far_below_that_of_another_keeps_its_pre_activations_however_saturated() -> None:
+    arrays = {"W_xh": np.ones((1, 1)), "W_hh": np.zeros((1, 1)), "b_h": np.zeros(1)}
+    done = trace(Network(1, 1), Weights(arrays), np.array([[0.1], [250.0], [0.3]]))
+    found = backpropagate(done, Loss("mse", [1e150, 2.0, 1.0], "sum"))
+    expected = np.log10(2) + float(mp.log10(slope(250)))
+    assert found.step_log10_norms("b_h")[1] == pytest.approx(expected, abs=TOLERANCE)

@@ -97,3 +97,9 @@ def test_clipping_divides_by_the_norm_and_a_millionth(before: float, factor: flo
 def test_clipping_a_norm_beyond_float64_has_a_logarithm() -> None:
     clipping = Clipping(1.0, 4000.0)
     assert (clipping.factor, clipping.log10_factor, clipping.log10_after) == (0, -4000, 0)
+
+
+def test_clipping_to_next_to_nothing_has_a_logarithm() -> None:
+    clipping = Clipping(1e-300, 200.0)
+    assert clipping.log10_factor == pytest.approx(-500, abs=1e-12)
+    assert clipping.log10_after == pytest.approx(-300, abs=1e-12)
