@@ -102,6 +102,7 @@ CORE_ORDER = (
     "pairs",
     "decay",
     "growth",
+    "remedies",
     "stack_linearization",
     "ensembles",
     "lyapunov",

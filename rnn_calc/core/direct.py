@@ -11,6 +11,7 @@ import numpy as np
 from rnn_calc.core.engine import Engine
 from rnn_calc.core.equations import COMPLEMENT, Apply, Expression, Hadamard, Quotient, Sum, Vector
 from rnn_calc.core.evaluation import Values, evaluate
+from rnn_calc.core.network import Layer
 from rnn_calc.core.weights import Array
 
 
@@ -40,13 +41,10 @@ class DirectPath:
 
 def direct_path(engine: Engine, values: Values, state: str) -> DirectPath | None:
     """The direct path of a state over a run of one sequence; None where no gate multiplies it."""
-    (equation,) = (equation for equation in engine.layer.equations if equation.name == state)
-    terms = equation.expression.terms if isinstance(equation.expression, Sum) else (equation.expression,)
-    shares = [(term, share) for term in terms if (share := _share(term, state)) is not None]
-    if len(shares) != 1:
+    found = _shared(engine.layer, state)
+    if found is None:
         return None
-    ((direct, share),) = shares
-    others = [term for term in terms if term is not direct]
+    share, others = found
     alone = not any(map(engine.depends_on_state, (share, *others)))
     logs = log_value(share, engine, values)
     sums = np.cumsum(logs[:0:-1], axis=0)
@@ -60,6 +58,23 @@ def direct_path(engine: Engine, values: Values, state: str) -> DirectPath | None
         float(sizes.min()),
         float(sizes.max()),
     )
+
+
+def share_that_stays(layer: Layer, state: str) -> Expression | None:
+    """What multiplies a state from one step to the next, and nothing else of it: f of c, 1 − z of h; None without."""
+    found = _shared(layer, state)
+    return None if found is None else found[0]
+
+
+def _shared(layer: Layer, state: str) -> tuple[Expression, list[Expression]] | None:
+    """The share of a state that stays, and the other terms of its equation."""
+    (equation,) = (equation for equation in layer.equations if equation.name == state)
+    terms = equation.expression.terms if isinstance(equation.expression, Sum) else (equation.expression,)
+    shares = [(term, share) for term in terms if (share := _share(term, state)) is not None]
+    if len(shares) != 1:
+        return None
+    ((direct, share),) = shares
+    return share, [term for term in terms if term is not direct]
 
 
 def _share(term: Expression, state: str) -> Expression | None:
