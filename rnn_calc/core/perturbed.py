@@ -29,6 +29,8 @@ from rnn_calc.core.network import Layer, Network
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
 
+_ULP = float(np.finfo(np.float64).eps)
+
 # Real or complex; the first axis is the change.
 Numbers = NDArray[Any]
 Flags = NDArray[np.bool_]
@@ -206,10 +208,14 @@ class PerturbedRun:
     """The outputs (T, P, d) of a traced run under every change.
 
     With `anchored`, each step starts from the real parts of the traced states, so that what a chaotic network makes of
-    rounding does not count; `drift` is then the largest difference, relative to the state, within one step.
+    rounding does not count; `drift` is then the largest difference, relative to the state, within one step. `shaken`
+    changes those states in their last digit, which shows what rounding may make of the outputs.
     """
 
-    def __init__(self, run: Trace, changes: list[Change], *, anchored: bool) -> None:
+    def __init__(
+        self, run: Trace, changes: list[Change], *, anchored: bool, shaken: np.random.Generator | None = None
+    ) -> None:
+        self._shaken = shaken
         self._equations = PerturbedEquations(PerturbedWeights(run.weights.arrays, changes), fours=not anchored)
         self._anchored = anchored
         self.drift = 0.0
@@ -250,6 +256,8 @@ class PerturbedRun:
     def _anchor(self, value: Numbers, traced: Array) -> Numbers:
         apart = np.abs(value.real - traced) / (1 + np.abs(traced))
         self.drift = max(self.drift, float(apart.max()))
+        if self._shaken is not None:
+            traced = traced * (1 + _ULP * self._shaken.choice((-1.0, 1.0), traced.shape))
         return np.asarray(traced + 1j * value.imag)
 
 

@@ -205,14 +205,16 @@ def _route(path: UnitPath, shown: PathShown, notation: Notation) -> str:
 
 
 def _otherwise(path: UnitPath, shown: PathShown, notation: Notation) -> str:
-    """Where a long path leaves the largest one; empty for that one itself, and where they have little in common."""
+    """Where a long path leaves the largest one; empty for that one itself, and for short ones."""
     report = shown.report
     largest = report.paths[0]
     if path is largest or len(path.units) != len(largest.units) or len(path.units) < _LONGEST:
         return ""
     pairs = zip(_stations(path, report), largest.units, strict=True)
     apart = [f"{_symbol(unit, report, notation, step)}[{unit.number}]" for (unit, step), own in pairs if unit != own]
-    return f"the largest, but through {', '.join(apart)}" if len(apart) <= _LONGEST else ""
+    if len(apart) <= _LONGEST:
+        return f"the largest, but through {', '.join(apart)}"
+    return f"the largest, but through {len(apart)} other units from {apart[0]} to {apart[-1]}"
 
 
 def _stations(path: UnitPath, report: PathReport) -> list[tuple[Unit, int]]:
