@@ -46,6 +46,26 @@ def _function(name: str) -> Any:
     return import_module(f"rnn_calc.commands.{name.replace('-', '_')}").command
 
 
+class SectionedCommand(TyperCommand):
+    """A command whose help lists options that belong together under a heading of theirs, before all others."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The arguments, each section, and the rest under Options."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": []}
+        others: list[tuple[str, str]] = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is None:
+                continue
+            argument = param.param_type_name == "argument"
+            section = "Arguments" if argument else getattr(param, "rich_help_panel", None)
+            (sections.setdefault(section, []) if section else others).append(record)
+        for title, records in {**sections, "Options": others}.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
 class LazyGroup(TyperGroup):
     """A group that imports a command's module when that command is called or listed, and no sooner."""
 
@@ -58,7 +78,7 @@ class LazyGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         app = typer.Typer(rich_markup_mode=None, add_completion=False, context_settings=_CONTEXT)
-        app.command(name=cmd_name, context_settings=_CONTEXT)(_function(cmd_name))
+        app.command(name=cmd_name, cls=SectionedCommand, context_settings=_CONTEXT)(_function(cmd_name))
         return typer.main.get_command(app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Typer's signature

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnn_calc.commands.options import size_option, text_option
-from rnn_calc.commands.run_options import LossOptions
+from rnn_calc.commands.run_options import LOSS_SECTION, LossOptions
 from rnn_calc.core.errors import UsageError, did_you_mean, listed, quoted
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _TOLERANCES = (1e-12, 1e-3)
 FAMILIES: dict[str, tuple[Family, ...]] = {"back": ("back",), "forward": ("forward",), "both": ("back", "forward")}
 STATES = ("h", "c", "state")
 VARIED = ("weights", "sequences", "all")
-_OF_JACOBIANS = ("jacobian", "singular_values", "pairs", "across", "lyapunov", "burn_in")
+_OF_JACOBIANS = ("jacobian", "singular_values", "pairs", "across", "lyapunov", "burn_in", "remedies")
 # What replaces the measurement, why the options after it have nothing to act on, and which these are.
 _APART = {
     "from_loss": (
@@ -32,10 +32,100 @@ _APART = {
 }
 
 
+# Headings of the help.
+_MEASURED, _SIDE_BY_SIDE = "What is measured", "Several networks or runs"
+
+
 @dataclass(frozen=True)
 class DecayOptions:
-    """What is measured."""
+    """What is measured, of which networks and runs."""
 
+    family: Annotated[
+        str | None,
+        text_option(
+            "--family",
+            text="back from the last step, ∂h_T/∂h_{T−lag}; forward from the first, ∂h_lag/∂h_0; or both. [back]",
+            metavar="NAME",
+            section=_MEASURED,
+        ),
+    ] = None
+    through: Annotated[
+        str | None,
+        text_option(
+            "--through",
+            text="Which states: h, c, or state for all in one matrix; several: h,state. [h,c]",
+            metavar="STATE",
+            section=_MEASURED,
+        ),
+    ] = None
+    direction: Annotated[
+        str | None,
+        text_option(
+            "--direction",
+            text="Of a layer that has both: forward or backward. [forward]",
+            metavar="NAME",
+            section=_MEASURED,
+        ),
+    ] = None
+    across: Annotated[
+        bool,
+        typer.Option(
+            "--across",
+            help="Of a stack, also from the top layer down to the bottom one, over all paths.",
+            rich_help_panel=_MEASURED,
+        ),
+    ] = False
+    pairs: Annotated[
+        bool,
+        typer.Option(
+            "--pairs", help="The norm between all pairs of steps too, ∂h_t/∂h_k, as a map.", rich_help_panel=_MEASURED
+        ),
+    ] = False
+    singular_values: Annotated[
+        int | None,
+        size_option("--singular-values", text="The N largest singular values at each lag too.", section=_MEASURED),
+    ] = None
+    jacobian: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--jacobian",
+            "-j",
+            help="Print the whole ∂h_T/∂h_{T−LAG}; repeatable.",
+            metavar="LAG",
+            rich_help_panel=_MEASURED,
+        ),
+    ] = None
+    lyapunov: Annotated[
+        str | None,
+        text_option(
+            "--lyapunov",
+            text="The N largest Lyapunov exponents too: rates along the run; or all.",
+            metavar="N",
+            section=_MEASURED,
+        ),
+    ] = None
+    burn_in: Annotated[
+        int | None,
+        size_option("--burn-in", text="Steps that --lyapunov leaves out at the start. [a quarter]", section=_MEASURED),
+    ] = None
+    threshold: Annotated[
+        float,
+        typer.Option(
+            "--threshold",
+            help="Report the first lag whose norm is below it.",
+            metavar="X",
+            rich_help_panel=_MEASURED,
+        ),
+    ] = THRESHOLD
+    tolerance: Annotated[
+        float,
+        typer.Option(
+            "--tolerance",
+            help="What each norm is certified to, relative: 1e-12 to 1e-3.",
+            metavar="X",
+            rich_help_panel=_MEASURED,
+        ),
+    ] = TOLERANCE
     spectral_radius: Annotated[
         list[str] | None,
         typer.Option(
@@ -43,73 +133,49 @@ class DecayOptions:
             "-r",
             help="Scale W_hh, of every gate, to it first; several: 0.5,1,1.5.",
             metavar="R,R,…",
+            rich_help_panel=_SIDE_BY_SIDE,
         ),
     ] = None
     spectral_norm: Annotated[
         list[str] | None,
-        typer.Option("--spectral-norm", help="The same for the largest singular value.", metavar="S,S,…"),
-    ] = None
-    direction: Annotated[
-        str | None,
-        text_option("--direction", text="Of a layer that has both: forward or backward. [forward]", metavar="NAME"),
-    ] = None
-    threshold: Annotated[
-        float, typer.Option("--threshold", help="Report the first lag whose norm is below it.", metavar="X")
-    ] = THRESHOLD
-    jacobian: Annotated[
-        list[int] | None,
-        typer.Option("--jacobian", "-j", help="Print the whole ∂h_T/∂h_{T−LAG}; repeatable.", metavar="LAG"),
-    ] = None
-    family: Annotated[
-        str | None,
-        text_option(
-            "--family",
-            text="back from the last step, ∂h_T/∂h_{T−lag}; forward from the first, ∂h_lag/∂h_0; or both. [back]",
-            metavar="NAME",
+        typer.Option(
+            "--spectral-norm",
+            help="The same for the largest singular value.",
+            metavar="S,S,…",
+            rich_help_panel=_SIDE_BY_SIDE,
         ),
     ] = None
-    through: Annotated[
-        str | None,
-        text_option(
-            "--through", text="Which states: h, c, or state for all in one matrix; h,state. [h,c]", metavar="S"
-        ),
-    ] = None
-    singular_values: Annotated[
-        int | None, size_option("--singular-values", text="The N largest singular values at each lag, not one alone.")
-    ] = None
-    pairs: Annotated[
-        bool, typer.Option("--pairs", help="The norm between all pairs of steps too, ∂h_t/∂h_k, as a map.")
-    ] = False
-    across: Annotated[
-        bool,
-        typer.Option("--across", help="Of a stack, also from the top layer down to the bottom one, over all paths."),
-    ] = False
-    tolerance: Annotated[
-        float,
-        typer.Option("--tolerance", help="What each norm is certified to, relative: 1e-12 to 1e-3.", metavar="X"),
-    ] = TOLERANCE
-    lyapunov: Annotated[
-        str | None,
-        text_option(
-            "--lyapunov", text="Add the N largest Lyapunov exponents: rates along the run; or all.", metavar="N"
-        ),
-    ] = None
-    burn_in: Annotated[
-        int | None, size_option("--burn-in", text="Steps that --lyapunov leaves out at the start. [a quarter]")
-    ] = None
-
-    from_loss: Annotated[
-        bool,
-        typer.Option("--from-loss", help="Instead: the norm of ∂L/∂h_t of a loss, at any size; --loss says which."),
-    ] = False
     ensemble: Annotated[
         int | None,
-        size_option("--ensemble", text="Instead: medians and quartiles over N runs, each of a seed of its own."),
+        size_option(
+            "--ensemble", text="Medians and quartiles over N runs, each of a seed of its own.", section=_SIDE_BY_SIDE
+        ),
     ] = None
     vary: Annotated[
         str | None,
-        text_option("--vary", text="What --ensemble draws anew: weights, sequences or all. [all]", metavar="NAME"),
+        text_option(
+            "--vary",
+            text="What --ensemble draws anew: weights, sequences or all. [all]",
+            metavar="NAME",
+            section=_SIDE_BY_SIDE,
+        ),
     ] = None
+    remedies: Annotated[
+        bool | None,
+        typer.Option(
+            "--remedies/--no-remedies",
+            help="What would help, measured: orthogonal matrices, gate biases, other cells. [where it is quick]",
+            show_default=False,
+        ),
+    ] = None
+    from_loss: Annotated[
+        bool,
+        typer.Option(
+            "--from-loss",
+            help="Measure ∂L/∂h_t of a loss instead of Jacobians: one vector a step, at any size.",
+            rich_help_panel=LOSS_SECTION,
+        ),
+    ] = False
 
     @property
     def changes_what_a_file_expects(self) -> bool:
@@ -167,6 +233,8 @@ def said(options: DecayOptions | LossOptions) -> dict[str, object]:
         value = getattr(options, field.name)
         if value not in (field.default, []):
             found[field.name] = ",".join(value) if field.name.startswith("spectral") else value
+            if value is False:
+                found[f"no_{field.name}"] = not found.pop(field.name)
     return found
 
 

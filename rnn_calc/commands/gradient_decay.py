@@ -29,16 +29,19 @@ def command(
 ) -> None:
     """How the gradient shrinks or grows on its way back.
 
-    The norm of ∂h_T/∂h_{T−lag} for every lag (and of ∂c_T/∂c_{T−lag}, with a cell state), its bound, and what they
-    allow to say.
+    The norm of ∂h_T/∂h_{T−lag} for every lag (and of ∂c_T/∂c_{T−lag}, with a cell state), its bound, what is
+    guaranteed of it, and what theory allows to say.
 
     \b
     rnncalc gradient-decay --d-h 64 --steps 200
     rnncalc gradient-decay --d-h 32 --spectral-radius 0.5,1,1.5 --plot decay.pdf
     rnncalc gradient-decay --example tiny --jacobian 1
-    rnncalc gradient-decay --cell lstm --layers 2 --layer 1
     rnncalc gradient-decay --cell lstm --family both --through state
+    rnncalc gradient-decay --cell gru --layers 2 --across
+    rnncalc gradient-decay --d-h 16 --steps 60 --pairs --singular-values 3
     rnncalc gradient-decay --d-h 16 --gain 2 --steps 500 --lyapunov 5
+    rnncalc gradient-decay --cell lstm --ensemble 20 --vary weights
+    rnncalc gradient-decay --d-h 512 --steps 1000 --from-loss --loss mse
     """
     from rnn_calc.commands.decay_ensemble import Drawing, measured_ensemble
     from rnn_calc.commands.decay_loss import measured_loss
@@ -67,6 +70,7 @@ def command(
 
 def _measure(run: Run, decay: DecayOptions, place: int, output: OutputOptions, destination: Destination) -> None:
     """Measure the norms of Jacobians and show them, beside what a file expects of them."""
+    from rnn_calc.commands.decay_remedies import with_remedies
     from rnn_calc.commands.decay_runs import measure
     from rnn_calc.commands.decay_scaling import scaled_weights
     from rnn_calc.commands.expected import compare_decay, expected_of, require_met
@@ -82,6 +86,7 @@ def _measure(run: Run, decay: DecayOptions, place: int, output: OutputOptions, d
     run, scaled = scaled_weights(run, decay)
     lags = sorted({*(decay.jacobian or ()), *expected.jacobian_lags})
     networks = tuple(measure(label, run.whole(arrays), place, decay, lags) for label, arrays in scaled.items())
+    networks = with_remedies(networks, decay.remedies, destination.format)
     expectations = compare_decay(expected, networks[0].first)
     heading = describe_network(setup.network, setup.convention, setup.remarks)
     if decay.lyapunov is not None and destination.format == "csv":

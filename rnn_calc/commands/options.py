@@ -11,14 +11,14 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 
-def size_option(*names: str, text: str) -> Any:
-    """An option that takes a whole number; its default is told in `text`."""
-    return typer.Option(*names, help=text, metavar="N", show_default=False)
+def size_option(*names: str, text: str, section: str | None = None) -> Any:
+    """An option that takes a whole number; its default is told in `text`, its heading in the help is `section`."""
+    return typer.Option(*names, help=text, metavar="N", show_default=False, rich_help_panel=section)
 
 
-def text_option(*names: str, text: str, metavar: str = "TEXT") -> Any:
-    """An option that takes a text; its default is told in `text`."""
-    return typer.Option(*names, help=text, metavar=metavar, show_default=False)
+def text_option(*names: str, text: str, metavar: str = "TEXT", section: str | None = None) -> Any:
+    """An option that takes a text; its default is told in `text`, its heading in the help is `section`."""
+    return typer.Option(*names, help=text, metavar=metavar, show_default=False, rich_help_panel=section)
 
 
 def convention_option() -> Any:

@@ -9,6 +9,9 @@ import typer
 
 from rnn_calc.commands.options import size_option, text_option
 
+# The heading of the options of a loss in the help.
+LOSS_SECTION = "The loss"
+
 
 @dataclass(frozen=True)
 class WeightOptions:
@@ -67,6 +70,7 @@ class LossOptions:
             "--loss",
             text="last or sum (of the outputs), mse or cross-entropy. [what fits the targets; without any, last]",
             metavar="NAME",
+            section=LOSS_SECTION,
         ),
     ] = None
     targets: Annotated[
@@ -75,9 +79,12 @@ class LossOptions:
             "--targets",
             text='What the outputs should be, as --sequence takes it: "1,0; 0,1"; classes: "0, 2, 1"; nan: none.',
             metavar="NUMBERS",
+            section=LOSS_SECTION,
         ),
     ] = None
     reduction: Annotated[
         str | None,
-        text_option("--reduction", text="mse and cross-entropy: mean or sum. [mean]", metavar="NAME"),
+        text_option(
+            "--reduction", text="mse and cross-entropy: mean or sum. [mean]", metavar="NAME", section=LOSS_SECTION
+        ),
     ] = None
