@@ -101,7 +101,7 @@ class BlockNorms:
         self._require_matrices(rows, 10 + len(self._jacobians))
         derivative = Linearization(self._engine, self._values)
         # What one function of a linear map saturates evenly has been lifted already.
-        lifted = any(map(derivative.exponent, range(self._T)))
+        lifted = bool(derivative.exponents.any())
         if derivative.uneven_chain() or (not lifted and has_lost_gates(self._engine, self._values)):
             self._refuse_singular_values()
             return {state: self._by_entry(derivative, state) for state in states}

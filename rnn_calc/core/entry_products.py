@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from math import inf
 
 import numpy as np
 
 from rnn_calc.core.convoy import Family
-from rnn_calc.core.elementwise import Place, plain, products_of
 from rnn_calc.core.engine import Engine
-from rnn_calc.core.equations import Vector
+from rnn_calc.core.entry_linearization import EntryLinearization
 from rnn_calc.core.evaluation import Values
-from rnn_calc.core.extended import Entries, EntryLinearization
+from rnn_calc.core.extended import Entries
 from rnn_calc.core.weights import Array
-
-
-class EntrySteps(EntryLinearization):
-    """The derivative of a run in numbers with an exponent for each, applied from either side."""
-
-    def push(self, t: int, tangents: Mapping[str, Entries]) -> dict[str, Entries]:
-        """Rows of tangents of each state before step `t`, times (∂state_t/∂state_{t−1})ᵀ."""
-        axes = self._engine.layer.state
-        known: dict[Place, Entries] = {Vector(name, axes[name], True): rows for name, rows in tangents.items()}
-        for target, sources in self._sources.items():
-            for place, path in sources.items():
-                through = path if path.ndim == 1 else path[t]
-                for rows in self._reaching(place, known):
-                    term = rows * through
-                    known[target] = known[target] + term if target in known else term
-        return {name: known[place] for name, axis in axes.items() if (place := Vector(name, axis)) in known}
-
-    def _reaching(self, place: Place, known: Mapping[Place, Entries]) -> list[Entries]:
-        """What known tangents make of a place: as they are, or through the matrices of its products."""
-        if not products_of(place):
-            return [known[place]] if place in known else []
-        weights = self._engine.weights
-        products = [(plain(product.vector), weights[product.matrix.name]) for product in products_of(place)]
-        return [known[vector] @ matrix.T for vector, matrix in products if vector in known]
 
 
 class EntryProduct:
     """The block of some `states` of a product of Jacobians, entry by entry."""
 
     def __init__(self, engine: Engine, values: Values, states: Collection[str], family: Family) -> None:
-        derivative = EntrySteps(engine, values)
+        derivative = EntryLinearization(engine, values)
         self._move = derivative.pull if family == "back" else derivative.push
         self._widths = {state: derivative.width(state) for state in states}
         ends = np.cumsum(list(self._widths.values()))

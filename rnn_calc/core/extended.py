@@ -7,19 +7,16 @@ the same `Linearization` as always, whose rules are carried out in this arithmet
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from math import inf, log, log2
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_calc.core.direct import is_share, log_value
-from rnn_calc.core.elementwise import Factors, Paths, Place, plain, products_of
 from rnn_calc.core.engine import Engine, Watch
-from rnn_calc.core.equations import Apply, Expression, Vector, walk
+from rnn_calc.core.equations import Apply, walk
 from rnn_calc.core.evaluation import Values, evaluate
-from rnn_calc.core.functions import ELEMENTWISE, FARTHEST, entry_slopes, is_uneven
+from rnn_calc.core.functions import ELEMENTWISE, FARTHEST, is_uneven
 from rnn_calc.core.linearization import Chain
 from rnn_calc.core.weights import Array
 
@@ -129,64 +126,6 @@ def norms_by_entry(
     return norms
 
 
-class _EntryFactors(Factors):
-    """The same factors in numbers with an exponent for each, so that gates far below float64 keep their size."""
-
-    def __init__(self, engine: Engine, values: Values) -> None:
-        # The rules for paths are those of float64; only the arithmetic in which they are carried out is another.
-        self._engine, self._values = engine, values
-        self._entries: dict[Expression, Entries] = {}
-
-    def slope(self, node: Apply) -> Array:
-        if node not in self._entries:
-            argument = evaluate(node.argument, self._values, self._engine.weights)
-            self._entries[node] = Entries(*entry_slopes(node.function, argument))
-        return cast(Array, self._entries[node])
-
-    def value(self, node: Expression) -> Array:
-        if is_share(node, self._engine):
-            return cast(Array, Entries.of_logs(log_value(node, self._engine, self._values)))
-        return cast(Array, Entries(evaluate(node, self._values, self._engine.weights), 0))
-
-    @property
-    def one(self) -> Array:
-        return cast(Array, Entries(np.ones(1), 0))
-
-
-class EntryLinearization:
-    """The derivative of a run in numbers with an exponent for each."""
-
-    def __init__(self, engine: Engine, values: Values) -> None:
-        self._engine = engine
-        paths = Paths(engine, _EntryFactors(engine, values))
-        self._sources = cast("dict[Place, dict[Place, Entries]]", paths.sources)
-
-    def width(self, state: str) -> int:
-        """How wide a state is."""
-        return self._engine.layer.sizes[self._engine.layer.state[state]]
-
-    def pull(self, t: int, cotangents: Mapping[str, Entries]) -> dict[str, Entries]:
-        """Rows `M` for each state of step `t`, times ∂state_t/∂state_{t−1}."""
-        axes = self._engine.layer.state
-        pending: dict[Place, Entries] = {Vector(name, axes[name]): rows for name, rows in cotangents.items()}
-        for target in reversed(self._sources):
-            rows = pending.pop(target, None)
-            if rows is None:
-                continue
-            for place, path in self._sources[target].items():
-                through = rows * (path if path.ndim == 1 else path[t])
-                for product in products_of(place):
-                    if self._engine.depends_on_state(product):
-                        _add(pending, plain(product.vector), through @ self._engine.weights[product.matrix.name])
-                if not products_of(place):
-                    _add(pending, place, through)
-        return {place.name: rows for place, rows in pending.items() if isinstance(place, Vector)}
-
-
-def _add(pending: dict[Place, Entries], place: Place, rows: Entries) -> None:
-    pending[place] = pending[place] + rows if place in pending else rows
-
-
 def has_lost_gates(engine: Engine, values: Values) -> bool:
     """Whether a slope of the recurrence, or a gate in it, is too small for float64 to hold with all its digits."""
     nodes = (node for equation in engine.layer.equations for node in walk(equation.expression))
@@ -196,24 +135,3 @@ def has_lost_gates(engine: Engine, values: Values) -> bool:
             if is_uneven(node.function, argument, np.zeros(len(argument), dtype=np.int64)):
                 return True
     return False
-
-
-def block_norms_by_entry(
-    derivative: EntryLinearization,
-    T: int,
-    state: str,
-    jacobians: Collection[int],
-    kept: dict[int, Array],
-    watch: Watch,
-) -> list[float]:
-    """The base-2 logarithm of ‖∂s_T/∂s_{T−lag}‖₂ of a state s, for lag 1 … T−1; matrices go to `kept`."""
-    width = derivative.width(state)
-    blocks = {state: Entries(np.eye(width), 0)}
-    norms = []
-    for lag in watch(range(1, T)):
-        blocks = derivative.pull(T - lag, blocks)
-        block = blocks.get(state)
-        norms.append(-inf if block is None else block.log2_norm())
-        if lag in jacobians:
-            kept[lag] = np.zeros((width, width)) if block is None else block.plain()
-    return norms

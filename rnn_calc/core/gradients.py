@@ -15,10 +15,10 @@ from rnn_calc.core.equations import Expression, Parameter, Product, Sum, Vector,
 from rnn_calc.core.errors import DataError, NonFiniteError
 from rnn_calc.core.evaluation import evaluate
 from rnn_calc.core.layer_trace import LayerTrace
-from rnn_calc.core.linearization import Layout
 from rnn_calc.core.losses import Loss
 from rnn_calc.core.memory import FLOAT64, require_memory
 from rnn_calc.core.network import Network
+from rnn_calc.core.node_layout import Layout
 from rnn_calc.core.occurrences import Gradient, Occurrences, added_up
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array

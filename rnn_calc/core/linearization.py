@@ -8,23 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias, TypeVar
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_calc.core.elementwise import Factors, Paths, Place, plain, products_of
+from rnn_calc.core.elementwise import Factors, Paths, Place
 from rnn_calc.core.engine import Engine
 from rnn_calc.core.equations import Apply, Expression, Parameter, Vector, axis_of
 from rnn_calc.core.evaluation import Values, evaluate
 from rnn_calc.core.functions import entry_slopes, is_uneven
+from rnn_calc.core.node_layout import Block, Layout, Part, Steps
 from rnn_calc.core.weights import Array
 
 _Kind = TypeVar("_Kind", bound=Expression)
 _Name = TypeVar("_Name", bound=Hashable)
 
-# One step, or neighbouring steps with a row for each; they count from 0.
-Steps: TypeAlias = "int | slice"
+# With so many rows it costs less to add up the matrices of neighbouring pre-activations than to multiply by each.
+_MANY = 64
 
 
 @dataclass(frozen=True)
@@ -34,77 +36,6 @@ class Chain:
     slopes: Array
     exponents: NDArray[np.int64]
     matrix: Array
-
-
-class Stack(NamedTuple):
-    """Matrices that multiply one vector, by name, one above the other; the columns of their pre-activations."""
-
-    operand: Place
-    matrices: tuple[str, ...]
-    starts: frozenset[int]
-    columns: slice
-
-
-class Part(NamedTuple):
-    """Neighbouring pre-activations that a target is made of, and the coefficients to each, (T, count·n).
-
-    `first` says that no target that is pulled back earlier comes to the same columns.
-    """
-
-    coefficients: Array
-    starts: frozenset[int]
-    columns: slice
-    first: bool
-
-    def at(self, steps: Steps) -> Array:
-        """The coefficients of one step (count, n), or of several (k, count, n)."""
-        found = self.coefficients[steps]
-        return found.reshape(*found.shape[:-1], len(self.starts), -1)
-
-
-class Layout:
-    """Which pre-activations stand side by side in a row, and in which stacks their matrices are."""
-
-    def __init__(self, engine: Engine, paths: Paths) -> None:
-        self._users = self._products(paths)
-        self.inputs = [vector for vector in self._users if not engine.depends_on_state(vector)]
-        widths = {node: engine.layer.sizes[axis_of(node)] for node in self._order()}
-        ends = np.cumsum(list(widths.values()), dtype=int).tolist()
-        self.columns = {node: slice(end - width, end) for (node, width), end in zip(widths.items(), ends, strict=True)}
-        self.width = ends[-1] if ends else 0
-        self.stacks = {vector: tuple(self._stacks(vector)) for vector in self._users}
-
-    @staticmethod
-    def _products(paths: Paths) -> dict[Place, list[Expression]]:
-        """The pre-activations that have a product with each vector."""
-        found: dict[Place, list[Expression]] = {}
-        for node in dict.fromkeys(place for sources in paths.sources.values() for place in sources):
-            for product in products_of(node):
-                if paths.counts(product):
-                    found.setdefault(plain(product.vector), []).append(node)
-        return found
-
-    def _order(self) -> list[Expression]:
-        """The pre-activations, so that those which share a vector are neighbours, as far as that can be."""
-        vectors = sorted(self._users, key=lambda vector: vector not in self.inputs)
-        nodes = dict.fromkeys(node for vector in vectors for node in self._users[vector])
-        # Those of inputs alone come first, then those of inputs and states, then those of states alone.
-        return sorted(nodes, key=lambda n: tuple((n in self._users[v]) != (v in self.inputs) for v in vectors))
-
-    def _stacks(self, vector: Place) -> list[Stack]:
-        found: list[Stack] = []
-        for node in sorted(self._users[vector], key=lambda node: self.columns[node].start):
-            columns = self.columns[node]
-            for product in products_of(node):
-                if plain(product.vector) != vector:
-                    continue
-                last = found[-1] if found else None
-                if last and last.columns.stop == columns.start:
-                    names, starts = (*last.matrices, product.matrix.name), last.starts | {columns.start}
-                    found[-1] = Stack(vector, names, starts, slice(last.columns.start, columns.stop))
-                else:
-                    found.append(Stack(vector, (product.matrix.name,), frozenset({columns.start}), columns))
-        return found
 
 
 class Linearization:
@@ -189,8 +120,10 @@ class Linearization:
         the step before, without those that nothing depends on.
         """
         count = len(next(iter(cotangents.values())))
-        row = self._row(count) if nodes is None else nodes
         pending: dict[Place, Array] = {self._state(name): rows for name, rows in cotangents.items()}
+        if nodes is None and isinstance(t, int) and count >= _MANY and self._blocks is not None:
+            return self._pull_many(t, pending, self._blocks)
+        row = self._row(count) if nodes is None else nodes
         live: set[int] = set()
         for target, parts in self.parts.items():
             rows = self._through_matrices(target, row, live, pending.pop(target, None))
@@ -218,6 +151,47 @@ class Linearization:
                 if found is not None:
                     pending[vector] = found
         return {place.name: rows for place, rows in pending.items() if isinstance(place, Vector)}
+
+    @cached_property
+    def _blocks(self) -> dict[Place, list[Block]] | None:
+        """What each target is made of through matrices, those of neighbours in one block; None where it cannot be."""
+        found: dict[Place, list[Block]] = {}
+        for target, parts in self.parts.items():
+            found[target] = []
+            for part in parts:
+                for stack in (stack for stacks in self.layout.stacks.values() for stack in stacks):
+                    if not part.starts & stack.starts:
+                        continue
+                    if not part.starts <= stack.starts:
+                        return None
+                    start, stop = (end - stack.columns.start for end in (part.columns.start, part.columns.stop))
+                    rows = self._engine.stacked(stack.matrices)[start:stop]
+                    matrices = rows.reshape(len(part.starts), -1, rows.shape[1])
+                    found[target].append(Block(stack.operand, part, matrices))
+        return found
+
+    def _pull_many(self, t: int, pending: dict[Place, Array], blocks: dict[Place, list[Block]]) -> dict[str, Array]:
+        """`pull` of many rows."""
+        for target in self.parts:
+            rows = pending.pop(target, None)
+            if rows is None:
+                continue
+            for block in blocks[target]:
+                _add(pending, block.operand, block.times(rows, t))
+            for place, path in self.direct[target]:
+                _add(pending, place, rows * path[t])
+        return {place.name: rows for place, rows in pending.items() if isinstance(place, Vector)}
+
+    def _push_many(self, t: int, known: dict[Place, Array], blocks: dict[Place, list[Block]]) -> dict[str, Array]:
+        """`push` of many rows."""
+        for target in self.sources:
+            for block in blocks[target]:
+                if block.operand in known:
+                    _add(known, target, block.times_transposed(known[block.operand], t))
+            for place, path in self.direct[target]:
+                if place in known:
+                    _add(known, target, known[place] * path[t])
+        return {state.name: known[state] for state in self.states() if state in known}
 
     def elementwise_rows(self, cotangents: Mapping[str, Array], nodes: Array) -> dict[Place, Array]:
         """The cotangents of inputs and parameters that no matrix stands before, of every step at once.
@@ -249,6 +223,9 @@ class Linearization:
         Shapes: as for `pull`; the result has a block for each state after the step.
         """
         count = len(next(iter(tangents.values())))
+        if count >= _MANY and self._blocks is not None:
+            before: dict[Place, Array] = {self._state(name, previous=True): rows for name, rows in tangents.items()}
+            return self._push_many(t, before, self._blocks)
         row = self._row(count)
         row[...] = 0
         known: dict[Place, Array] = {}

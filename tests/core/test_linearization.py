@@ -79,6 +79,22 @@ def test_what_is_pulled_back_pairs_with_what_is_pushed_forward(case: Case, seed:
 
 
 @every_case
+def test_many_rows_at_once_are_taken_as_a_few_are(case: Case) -> None:
+    layer = only_layer(case, 2, 5)
+    derivative, _, _ = linearized(layer, layer_arrays(layer, case, 6), 6, 3)
+    rng = np.random.default_rng(6)
+    blocks = {name: rng.standard_normal((100, 5)) for name in layer.state}
+    for step in (derivative.pull, derivative.push):
+        together = step(2, blocks)
+        few = [
+            step(2, {name: rows[start : start + 10] for name, rows in blocks.items()}) for start in range(0, 100, 10)
+        ]
+        for name, rows in together.items():
+            apart = np.concatenate([part[name] for part in few])
+            np.testing.assert_allclose(rows, apart, rtol=1e-12, atol=1e-12 * np.abs(apart).max())
+
+
+@every_case
 @given(seed=seeds, d_h=small)
 @settings(deadline=None, max_examples=10)
 def test_the_derivative_of_a_block_of_cotangents_is_linear(case: Case, seed: int, d_h: int) -> None:
