@@ -91,7 +91,7 @@ def kinds_of(report: DecayReport) -> tuple[str, ...]:
 
 def carried(report: DecayReport) -> Decay:
     """The decay of the cell state where it was measured, else that of the report."""
-    return next((decay for decay in report.decays if decay.state == "c"), report)
+    return report.cell_state or report
 
 
 def is_quick(report: DecayReport) -> bool:

@@ -38,6 +38,7 @@ from rnn_calc.show.document import Block, Document, Text
 from rnn_calc.show.expected import expectation_block
 from rnn_calc.show.output import View
 from rnn_calc.show.picture import Chart, Curve, Picture
+from rnn_calc.show.remedies import remedy_blocks
 from rnn_calc.show.theory import theory_of
 
 if TYPE_CHECKING:
@@ -101,11 +102,14 @@ def _of(network: NetworkDecay, *, several: bool) -> str:
 
 
 def _theory(networks: Networks, shown: DecayShown) -> list[Block]:
-    """What theory says of each network: of the first family, whose sentences are about the hidden state."""
+    """What theory says of each network, of the first family, and what would help it."""
     blocks: list[Block] = []
     for network in networks:
-        lines = tuple(f"· {sentence}" for sentence in theory_of(network.first, matrix_symbol(network.first, shown)))
-        blocks.append(Text(lines, title=f"What theory allows to say{_of(network, several=len(networks) > 1)}"))
+        matrix, label = matrix_symbol(network.first, shown), _of(network, several=len(networks) > 1)
+        lines = tuple(f"· {sentence}" for sentence in theory_of(network.first, matrix))
+        blocks.append(Text(lines, title=f"What theory allows to say{label}"))
+        if network.remedies:
+            blocks += remedy_blocks(network.remedies, matrix, label)
     return blocks
 
 

@@ -15,6 +15,7 @@ from rnn_calc.show.decay_pairs import pair_json
 from rnn_calc.show.decay_series import BESIDE, DecayShown, NetworkDecay, bounds_of, decays_of
 from rnn_calc.show.expected import expectations_json
 from rnn_calc.show.output import json_object
+from rnn_calc.show.remedies import remedies_json
 from rnn_calc.show.theory import theory_of, write_share
 
 if TYPE_CHECKING:
@@ -46,7 +47,20 @@ def network_json(network: NetworkDecay, notation: Notation) -> dict[str, object]
         **pair_json(network),
         **_across_json(network),
         **lyapunov_json(network),
+        **_remedies_json(network, notation),
     }
+
+
+def _remedies_json(network: NetworkDecay, notation: Notation) -> dict[str, object]:
+    """What would help, under "remedies"; empty where it was not measured."""
+    if network.remedies is None or not network.remedies.measured:
+        return {}
+    return {"remedies": remedies_json(network.remedies, _matrix(network.first, notation))}
+
+
+def _matrix(report: DecayReport, notation: Notation) -> str:
+    """What the convention calls the recurrent matrix, where there is one."""
+    return notation.symbol(report.recurrent[0].parameter) if report.recurrent else ""
 
 
 def _across_json(network: NetworkDecay) -> dict[str, object]:
@@ -68,7 +82,6 @@ def _across_json(network: NetworkDecay) -> dict[str, object]:
 def _report_json(report: DecayReport, notation: Notation) -> dict[str, object]:
     """A report as one JSON object: its own state at the top, others under their names, as "cell_state"."""
     network, layer = report.trace.network, report.layer
-    matrix = notation.symbol(report.recurrent[0].parameter) if report.recurrent else ""
     where = {"layer": layer.index + 1, "direction": "backward" if layer.reverse else "forward"}
     return {
         **(where if network.layers > 1 or network.bidirectional else {}),
@@ -83,7 +96,7 @@ def _report_json(report: DecayReport, notation: Notation) -> dict[str, object]:
             }
             for spectrum in report.recurrent
         ],
-        **_states_json(report, {"theory": list(theory_of(report, matrix))}),
+        **_states_json(report, {"theory": list(theory_of(report, _matrix(report, notation)))}),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from rnn_calc.core.stack_linearization import StackDecay
 from rnn_calc.core.weights import Array
 from rnn_calc.show.document import Text
 from rnn_calc.show.theory import write_block
+
+if TYPE_CHECKING:
+    from rnn_calc.core.remedies import RemedyReport
 
 # What a state's decay is called beside that of the first, for programs.
 BESIDE = {"h": "hidden_state", "c": "cell_state", "state": "whole_state"}
@@ -45,6 +48,7 @@ class NetworkDecay(NamedTuple):
     pairs: tuple[PairDecay, ...] = ()
     across: StackDecay | None = None
     within: tuple[DecayReport, ...] = ()
+    remedies: RemedyReport | None = None
 
     @property
     def first(self) -> DecayReport:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite, log10
 from typing import TYPE_CHECKING
 
-from rnn_calc.core.cells import CELLS, GATE_NAMES
+from rnn_calc.core.cells import GATE_NAMES
 from rnn_calc.core.decay import Decay
 from rnn_calc.show.document import Block, Column, Magnitude, Table, Text, Value
 from rnn_calc.show.format import plural, power_of_ten, short
@@ -58,7 +58,7 @@ def _row(name: str, decay: Decay, lags: list[int]) -> tuple[Value, ...]:
 def write_remedy(remedy: Remedy, matrix: str) -> str:
     """A remedy in words."""
     bounded = remedy.report.max_slope is not None
-    matrices = matrix if bounded else "every recurrent matrix"
+    matrices = matrix if bounded else "recurrent matrices"
     diagonal = all(spectrum.parameter.role == "diagonal" for spectrum in remedy.report.recurrent)
     match remedy.name:
         case "orthogonal":
@@ -72,10 +72,9 @@ def write_remedy(remedy: Remedy, matrix: str) -> str:
         case "bias":
             assert remedy.gate is not None, "a bias is that of a gate"
             sign = "+" if remedy.raised > 0 else "−"
-            return f"bias of the {GATE_NAMES[remedy.gate.letter]} {sign} {_raised(remedy)}"
+            return f"{GATE_NAMES[remedy.gate.letter]}'s bias {sign} {_raised(remedy)}"
         case name:
-            bias = f", forget bias {_raised(remedy)}" if remedy.gate else ""
-            return f"another cell: {CELLS[name].name}{bias}"
+            return f"{name}, {f'forget bias {_raised(remedy)}' if remedy.gate else 'as drawn'}"
 
 
 def _raised(remedy: Remedy) -> str:
@@ -148,8 +147,10 @@ def _clipping(before: Decay) -> str:
 
 
 def remedies_json(found: RemedyReport, matrix: str) -> list[dict[str, object]]:
-    """Every remedy as an object; truncation and clipping without a network of their own."""
+    """Every remedy as an object; truncation and clipping without a network of their own. Empty where all is steady."""
     before = found.before
+    if before.verdict == "steady":
+        return []
     longest, k = len(before.lags), truncated_at(before)
     content: list[dict[str, object]] = []
     for one in found.remedies:
