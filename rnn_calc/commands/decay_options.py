@@ -217,7 +217,9 @@ class DecayOptions:
 
         Raises: UsageError for a name that is none.
         """
-        names = tuple(dict.fromkeys(part.strip() for part in self.through.split(","))) if self.through else ()
+        if self.through is None:
+            return ()
+        names = tuple(dict.fromkeys(part.strip() for part in self.through.split(",")))
         for name in names:
             if name not in STATES:
                 raise UsageError(
