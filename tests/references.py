@@ -155,6 +155,42 @@ def run(step: Step, weights: Mapping[str, Array], x: Array, initial: Mapping[str
     return {name: np.array(values) for name, values in found.items()}
 
 
+def network_outputs(network: Any, weights: Mapping[str, Numbers], x: Numbers) -> Numbers:
+    """What a whole network gives at every step, from states of 0: stacked layers, both directions, the readout."""
+    rows = list(x)
+    for layer in range(network.layers):
+        number = str(layer + 1) if network.layers > 1 else ""
+        directions = []
+        for mark in ("→", "←") if network.bidirectional else ("",):
+            end = f"^({number}{mark})" if number or mark else ""
+            own = {name.removesuffix(end): array for name, array in weights.items() if name.endswith(end)}
+            width = network.widths[layer]
+            state: State = {s: np.zeros(network.d_p if s == "h" and network.d_p else width) for s in network.cell.state}
+            found = []
+            for row in rows[::-1] if mark == "←" else rows:
+                state = STEPS[network.cell.name](own, row, state)
+                found.append(state["h"])
+            directions.append(found[::-1] if mark == "←" else found)
+        rows = [_merged(network.merge, *pair) for pair in zip(*directions, strict=True)]
+    outputs = np.array(rows)
+    if not network.d_out:
+        return outputs
+    matrix = weights["E"] if network.tied else weights["W_hy"]
+    return np.asarray(outputs @ matrix.T + weights.get("b_y", 0.0))
+
+
+def _merged(how: str, forward: Numbers, backward: Numbers | None = None) -> Numbers:
+    if backward is None:
+        return forward
+    match how:
+        case "concat":
+            return np.concatenate((forward, backward))
+        case "product":
+            return np.asarray(forward * backward)
+        case _:
+            return np.asarray((forward + backward) / (2 if how == "average" else 1))
+
+
 def complex_step_jacobian(
     step: Step, weights: Mapping[str, Array], x: Array, state: Mapping[str, Array], of: str, by: str
 ) -> Array:

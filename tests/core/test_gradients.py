@@ -17,41 +17,12 @@ from rnn_calc.core.losses import Loss
 from rnn_calc.core.network import Network
 from rnn_calc.core.trace import trace
 from rnn_calc.core.weights import Weights
-from tests import references
 from tests.core.drawing import random_weights, sequence
 from tests.core.random_networks import written_networks
-from tests.references import Array, Numbers
+from tests.references import Array, Numbers, network_outputs
 
 seeds = st.integers(0, 10**6)
 STEP = 1e-100
-
-
-def plain_outputs(network: Network, weights: Mapping[str, Numbers], x: Numbers) -> Numbers:
-    """What a network gives at every step, in plain NumPy; complex where the weights are."""
-    marks = ["→", "←"] if network.bidirectional else [""]
-    for layer in range(network.layers):
-        number = str(layer + 1) if network.layers > 1 else ""
-        outputs = []
-        for mark in marks:
-            end = f"^({number}{mark})" if number or mark else ""
-            own = {name.removesuffix(end): array for name, array in weights.items() if name.endswith(end)}
-            order = slice(None, None, -1 if mark == "←" else 1)
-            width = network.widths[layer]
-            initial = {s: np.zeros(network.d_p if s == "h" and network.d_p else width) for s in network.cell.state}
-            outputs.append(references.run(references.STEPS[network.cell.name], own, x[order], initial)["h"][order])
-        x = outputs[0]
-        if network.bidirectional:
-            match network.merge:
-                case "concat":
-                    x = np.hstack(outputs)
-                case "product":
-                    x = outputs[0] * outputs[1]
-                case _:
-                    x = (outputs[0] + outputs[1]) / (2 if network.merge == "average" else 1)
-    if not network.d_out:
-        return x
-    matrix = weights["E"] if network.tied else weights["W_hy"]
-    return np.asarray(x @ matrix.T + weights.get("b_y", 0.0))
 
 
 def plain_loss(outputs: Numbers, kind: str, targets: Array | None) -> Numbers:
@@ -96,7 +67,7 @@ def test_every_gradient_along_a_direction_is_that_of_a_complex_step(
 
     def moved(arrays: Mapping[str, Numbers], inputs: Numbers) -> float:
         read = arrays["E"][x] if network.vocab and inputs is done.x else inputs
-        return float(plain_loss(plain_outputs(network, arrays, read), kind, targets).imag / STEP)
+        return float(plain_loss(network_outputs(network, arrays, read), kind, targets).imag / STEP)
 
     scale = sum(float(np.abs(part.left).sum()) for parts in found.occurrences.values() for part in parts) + 1.0
     for name, gradient in found.parameters.items():
@@ -108,7 +79,9 @@ def test_every_gradient_along_a_direction_is_that_of_a_complex_step(
     direction = rng.standard_normal(done.x.shape)
     exact = moved(weights.arrays, done.x + 1j * STEP * direction)
     assert float(np.vdot(found.x, direction)) == pytest.approx(exact, rel=1e-10, abs=1e-12 * scale)
-    assert found.loss == pytest.approx(float(plain_loss(plain_outputs(network, weights.arrays, done.x), kind, targets)))
+    assert found.loss == pytest.approx(
+        float(plain_loss(network_outputs(network, weights.arrays, done.x), kind, targets))
+    )
     check_shares(found)
 
 

@@ -64,36 +64,14 @@ def test_gradients_of_torchs_modules_are_those_of_autograd(kind: str, data: st.D
 
 def torch_numbers() -> Any:
     """What the plain equations call of NumPy, on tensors."""
-    return SimpleNamespace(tanh=torch.tanh, exp=torch.exp, asarray=lambda value: value)
-
-
-def torch_outputs(network: Network, weights: dict[str, Any], x: Any) -> Any:
-    marks = ["→", "←"] if network.bidirectional else [""]
-    for layer in range(network.layers):
-        number = str(layer + 1) if network.layers > 1 else ""
-        outputs = []
-        for mark in marks:
-            end = f"^({number}{mark})" if number or mark else ""
-            own = {name.removesuffix(end): array for name, array in weights.items() if name.endswith(end)}
-            state: Any = {name: torch.zeros(network.widths[layer], dtype=torch.float64) for name in network.cell.state}
-            order = range(len(x)) if mark != "←" else range(len(x) - 1, -1, -1)
-            rows: list[Any] = [None] * len(x)
-            for t in order:
-                state = references.STEPS[network.cell.name](own, x[t], state)
-                rows[t] = state["h"]
-            outputs.append(torch.stack(rows))
-        match network.merge if network.bidirectional else "":
-            case "concat":
-                x = torch.hstack(outputs)
-            case "product":
-                x = outputs[0] * outputs[1]
-            case "average":
-                x = (outputs[0] + outputs[1]) / 2
-            case "sum":
-                x = outputs[0] + outputs[1]
-            case _:
-                x = outputs[0]
-    return x @ weights["W_hy"].T + weights["b_y"]
+    return SimpleNamespace(
+        tanh=torch.tanh,
+        exp=torch.exp,
+        asarray=lambda value: value,
+        array=torch.stack,
+        concatenate=torch.cat,
+        zeros=lambda width: torch.zeros(width, dtype=torch.float64),
+    )
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -116,7 +94,7 @@ def test_gradients_of_every_cell_are_those_of_autograd(cell: str, data: st.DataO
     inputs = torch.tensor(x, requires_grad=True)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(references, "np", torch_numbers())
-        y = torch_outputs(network, tensors, inputs)
+        y = references.network_outputs(network, tensors, inputs)
     torch.nn.functional.mse_loss(y, torch.tensor(targets)).backward()
     found = backpropagate(trace(network, Weights(weights.arrays), x), Loss("mse", targets))
     for name, gradient in found.parameters.items():
