@@ -175,11 +175,14 @@ class Backward:
         nodes = np.zeros((steps, derivative.layout.width))
         if any(last[steps].any() for last in rows.values()) or inside.any():
             single = steps == 1
-            if not single and derivative.exponents.any():
+            # What came in and is so small beside the rest that it is lost.
+            lost = any(last.any() and not rows[name][steps].any() for name, last in carry.items())
+            lost |= bool((local.rows.any(axis=1) & ~inside.any(axis=1)).any())
+            if not single and (derivative.exponents.any() or lost):
                 return None
             with np.errstate(all="ignore"):
                 run_calls(_Calls(self, derivative, rows, nodes, inside).groups, steps)
-            if not single and not (all(map(_keeps_digits, rows.values())) and _keeps_nodes(rows, nodes)):
+            if not single and not _keeps_digits(derivative, rows, nodes):
                 return None
         states = {name: own[1:] for name, own in rows.items()}
         return Block(start, stop, derivative, states, nodes, unit), {name: own[0] for name, own in rows.items()}
@@ -200,19 +203,22 @@ def _common_exponent(carry: dict[str, Array], exponent: int, local: Scaled) -> i
     return top if abs(top) > _NEAR and top > NOTHING else 0
 
 
-def _keeps_digits(rows: Array) -> bool:
+def _keeps_digits(derivative: Linearization, rows: dict[str, Array], nodes: Array) -> bool:
     """Whether no row came out of range, and none came to zero that was none."""
-    sizes = np.abs(rows).max(axis=1)
-    if not sizes.any():
+    sizes = {name: np.abs(own).max(axis=1) for name, own in rows.items()}
+    if not all(((own == 0) | (own > _LEAST) & (own < _LARGEST)).all() for own in sizes.values()):
+        return False
+    after = np.max([own[1:] for own in sizes.values()], axis=0)
+    low = (after < _SAFE) & (after > 0)
+    if low.any() and not (np.abs(nodes[low]).max(axis=1) > _TINY).all():
+        return False
+    zero = {name: own[:-1] == 0 for name, own in sizes.items()}
+    if not any(own.any() for own in zero.values()):
         return True
-    return bool((sizes > _LEAST).all() and (sizes < _LARGEST).all())
-
-
-def _keeps_nodes(rows: dict[str, Array], nodes: Array) -> bool:
-    """Whether no derivative by a pre-activation was lost only because the row that it is made of is small."""
-    sizes = np.max([np.abs(own[1:]).max(axis=1) for own in rows.values()], axis=0)
-    low = (sizes < _SAFE) & (sizes > 0)
-    return not low.any() or bool((np.abs(nodes[low]).max(axis=1) > _TINY).all())
+    # As where no unit of a relu is above 0: rows near 1 come to zero as well.
+    near = {name: Scaled(own[1:], -np.frexp(after)[1].astype(np.int64)).plain for name, own in rows.items()}
+    before = derivative.pull(slice(0, len(after)), near)
+    return not any(before[name][own].any() for name, own in zero.items() if name in before)
 
 
 class _Calls:

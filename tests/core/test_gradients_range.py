@@ -9,7 +9,9 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+from rnn_calc.core import backward
 from rnn_calc.core.cells import CELLS
+from rnn_calc.core.engine import Engine
 from rnn_calc.core.gradients import Gradients, backpropagate
 from rnn_calc.core.lag_shares import lag_gradients
 from rnn_calc.core.losses import Loss
@@ -28,20 +30,32 @@ def slope(a: Any) -> Any:
     return 1 / mp.cosh(a) ** 2
 
 
-class Exact:
-    """What every step adds to the gradients of a tanh layer with the loss Σ h_T, in high precision."""
+FUNCTIONS = {
+    "tanh": (mp.tanh, slope),
+    "relu": (lambda a: max(a, mp.mpf(0)), lambda a: mp.mpf(a > 0)),
+    "identity": (lambda a: a, lambda _: mp.mpf(1)),
+}
 
-    def __init__(self, arrays: dict[str, Array], x: Array, *, linear: bool = False) -> None:
+
+class Exact:
+    """What every step adds to the gradients of a layer, in high precision; `own` is ∂L_t/∂h_t, or that of Σ h_T."""
+
+    def __init__(self, arrays: dict[str, Array], x: Array, own: Array | None = None, activation: str = "tanh") -> None:
+        function, slope_of = FUNCTIONS[activation]
         W_xh, W_hh = (mp.matrix(arrays[name].tolist()) for name in ("W_xh", "W_hh"))
         b_h = mp.matrix(arrays["b_h"].tolist())
         states, slopes = [mp.zeros(len(b_h), 1)], []
         for x_t in x.tolist():
             a = W_xh * mp.matrix(x_t) + W_hh * states[-1] + b_h
-            states.append(a if linear else a.apply(mp.tanh))
-            slopes.append(mp.ones(len(b_h), 1) if linear else a.apply(slope))
-        delta = mp.ones(len(b_h), 1)
+            states.append(a.apply(function))
+            slopes.append(a.apply(slope_of))
+        delta = mp.zeros(len(b_h), 1)
         self.steps: list[dict[str, Any]] = []
         for t in reversed(range(len(x))):
+            if own is not None:
+                delta += mp.matrix(own[t].tolist())
+            elif t == len(x) - 1:
+                delta = mp.ones(len(b_h), 1)
             node = mp.matrix([d * s for d, s in zip(delta, slopes[t], strict=True)])
             added = {"W_xh": node * mp.matrix(x[t].tolist()).T, "W_hh": node * states[t].T, "b_h": node}
             self.steps.insert(0, added)
@@ -183,3 +197,35 @@ def test_a_step_whose_loss_is_far_below_that_of_another_keeps_its_pre_activation
     found = backpropagate(done, Loss("mse", [1e150, 2.0, 1.0], "sum"))
     expected = np.log10(2) + float(mp.log10(slope(250)))
     assert found.step_log10_norms("b_h")[1] == pytest.approx(expected, abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("activation", FUNCTIONS)
+@pytest.mark.parametrize("seed", range(6))
+def test_losses_of_very_different_sizes_keep_what_each_step_adds(
+    activation: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backward, "_MOST_STEPS", (2, 5, 1024)[seed % 3])
+    rng = np.random.default_rng(seed)
+    arrays = {"W_xh": rng.standard_normal((2, 2)), "W_hh": rng.standard_normal((2, 2)), "b_h": np.zeros(2)}
+    arrays["W_hh"] *= 1 if activation == "tanh" else 1e-20
+    x = rng.standard_normal((24, 2)) * (1000 if activation == "tanh" else 1) ** rng.integers(0, 2, (24, 1))
+    done = trace(Network(2, 2, activation=activation), Weights(arrays), x)
+    targets = rng.standard_normal((24, 2)) * 10.0 ** rng.choice([0, -150, 150], (24, 1))
+    loss = Loss("mse", np.where(rng.random((24, 1)) < 0.5, targets, np.nan), "sum")
+    found = backpropagate(done, loss)
+    with mp.workdps(1200):
+        exact = Exact(arrays, x, loss.gradient(done.h), activation)
+    # Digits of a saturated slope are those of its argument, of some hundred; arguments are rounded sums.
+    for name in found.gradients:
+        np.testing.assert_allclose(found.step_log10_norms(name), exact.log10_norms(name), rtol=1e-12, atol=1e-9)
+
+
+def test_a_block_of_steps_stays_whole_where_a_relu_lets_nothing_through() -> None:
+    network, T = Network(1, 1, activation="relu"), 200
+    arrays = {"W_xh": np.ones((1, 1)), "W_hh": np.full((1, 1), 0.5), "b_h": np.zeros(1)}
+    x = np.where(np.arange(T)[:, None] % 3, 1.0, -5.0)
+    run = trace(network, Weights(arrays), x).layers[0]
+    ones = backward.Scaled(np.ones((T, 1)), np.zeros(T, dtype=np.int64))
+    (block,) = backward.Backward(Engine(run.layer, Weights(arrays)), run.values, ones.__getitem__).blocks()
+    # Steps 197 to 200, of which 199 is dead: half of what is there comes back from the others.
+    np.testing.assert_array_equal(block.states["h"][-4:, 0], [1.5, 1, 1.5, 1])
