@@ -97,7 +97,8 @@ def _of_one(network: NetworkDecay, report: DecayReport) -> list[Series]:
 
 def _named_apart(series: Series, network: NetworkDecay) -> Series:
     """A curve named as beside others of its network: by its state and its family, as far as these tell it apart."""
-    state = "state" if series.decay.state == STATE else series.decay.state
+    own = tuple(series.report.layer.state) if series.decay.state == STATE else (series.decay.state,)
+    state = own[0] if len(own) == 1 else f"({','.join(own)})"
     names = ["" if len(series.report.decays) == 1 else f"∂{state}/∂{state}"]
     names.append(series.decay.family if len(network.reports) > 1 else "")
     return series._replace(label=" ".join(filter(None, names)) or network.label)
