@@ -24,12 +24,12 @@ def with_remedies(networks: tuple[NetworkDecay, ...], asked: bool | None, shown_
 
 def _with_remedies(network: NetworkDecay, *, asked: bool) -> NetworkDecay:
     report = network.first
-    before = report.cell_state or report
-    if before.verdict == "steady" and not asked:
+    verdicts = {decay.verdict for decay in (report, report.cell_state) if decay}
+    if verdicts == {"steady"} and not asked:
         return network
-    from rnn_calc.core.remedies import RemedyReport, is_quick, measure_remedies
+    from rnn_calc.core.remedies import RemedyReport, carried, is_quick, measure_remedies
     from rnn_calc.show.progress import watching
 
     if not asked and not is_quick(report):
-        return network._replace(remedies=RemedyReport(before, (), measured=False))
+        return network._replace(remedies=RemedyReport(carried(report), (), measured=False))
     return network._replace(remedies=measure_remedies(report, watch=watching("Measuring remedies")))

@@ -57,7 +57,7 @@ class Remedy(NamedTuple):
 class RemedyReport:
     """What was measured `before`, and with each remedy; all over the same lags. Not `measured`, there are none.
 
-    The decays are those of the cell state where there is one and it was measured: it is what carries a gradient far.
+    The decays are those of the cell state where it was measured and is not steady: it is what carries a gradient far.
     """
 
     before: Decay
@@ -90,8 +90,9 @@ def kinds_of(report: DecayReport) -> tuple[str, ...]:
 
 
 def carried(report: DecayReport) -> Decay:
-    """The decay of the cell state where it was measured, else that of the report."""
-    return report.cell_state or report
+    """The decay of the cell state, where it was measured, unless that is steady; else that of the report."""
+    cell_state = report.cell_state
+    return report if cell_state is None or cell_state.verdict == "steady" else cell_state
 
 
 def is_quick(report: DecayReport) -> bool:

@@ -89,7 +89,8 @@ def sentences_of(found: RemedyReport, matrix: str) -> tuple[str, ...]:
     longest = len(before.lags)
     said = []
     if remedies:
-        best = min(remedies, key=lambda one: abs(one.report.log10_norm(longest)))
+        steady = [one for one in remedies if one.report.verdict == "steady"]
+        best = min(steady or remedies, key=lambda one: abs(one.report.log10_norm(longest)))
         kept, had = (power_of_ten(decay.log10_norm(longest)) for decay in (best.report, before))
         name = f"“{write_remedy(best, matrix)}”"
         if abs(best.report.log10_norm(longest)) <= -log10(before.threshold):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rnn_calc.core.block_norms import STATE
 from rnn_calc.core.decay import Decay, DecayReport
@@ -60,10 +60,10 @@ def _about_gates(report: DecayReport) -> Iterator[str]:
     if not report.recurrent and gated.direct:
         yield from _about_the_diagonal(gated.direct)
         return
-    measured = ", ".join(f"{decay.verdict} for {_symbol(report, decay)}" for decay in report.decays)
     yield (
         f"No test with σ_max or eigenvalues is sufficient or necessary here: the steps of this "
-        f"{report.layer.cell.name} are also scaled by gates. What was measured is {measured}."
+        f"{report.layer.cell.name} are also scaled by gates. What was measured is "
+        f"{_verdicts(report, report.decays)}."
     )
     yield from _about_the_rule(report)
     if report.cell_state:
@@ -74,6 +74,14 @@ def _about_gates(report: DecayReport) -> Iterator[str]:
     if gated.direct:
         yield _about_the_mean(gated.direct)
         yield _about_the_direct_path(gated, gated.direct, report)
+
+
+def _verdicts(report: DecayReport, decays: Sequence[Decay]) -> str:
+    """Each verdict with the states that it is about: vanishing for h and c."""
+    states = {verdict: [d for d in decays if d.verdict == verdict] for verdict in (decay.verdict for decay in decays)}
+    return ", ".join(
+        f"{verdict} for {' and '.join(_symbol(report, d) for d in own)}" for verdict, own in states.items()
+    )
 
 
 def _symbol(report: DecayReport, decay: Decay) -> str:
@@ -104,10 +112,9 @@ def _about_the_rule(report: DecayReport) -> Iterator[str]:
         return
     others = [decay for decay in report.decays if decay.verdict != expected]
     if others:
-        off = ", ".join(f"{decay.verdict} for {_symbol(report, decay)}" for decay in others)
         yield (
             f"The tutorials' eigenvalue rule (“{side} 1: {expected}”) does not hold here: {spread}, yet what was "
-            f"measured is {off}. Eigenvalues know nothing of gates."
+            f"measured is {_verdicts(report, others)}. Eigenvalues know nothing of gates."
         )
 
 

@@ -204,6 +204,22 @@ def test_the_same_family_and_states_are_measured() -> None:
         assert [one.name for one in measure_remedies(report).remedies] == ["bias", "bias", "orthogonal"]
 
 
+def test_a_steady_cell_state_beside_a_hidden_state_that_is_not_leaves_that_to_be_mended() -> None:
+    # c stays as it is and h shows of it what o lets out, which W_ho·h moves: h grows, c does not.
+    network = Network(1, 2, cell=CELLS["lstm"])
+    weights = Weights({p.name: np.zeros(network.shape(p)) for p in network.parameters})
+    weights.arrays["W_ho"][:] = 9 * np.eye(2)
+    weights.arrays["b_f"][:] = 30.0
+    weights.arrays["b_i"][:] = -30.0
+    initial = {"h": np.zeros(2), "c": np.ones(2)}
+    report = gradient_decay(trace(network, weights, np.zeros((T, 1)), initial))
+    assert report.cell_state is not None
+    assert report.cell_state.verdict == "steady"
+    assert report.verdict != "steady"
+    assert measure_remedies(report).before.state == "h"
+    assert kinds_of(report)
+
+
 def test_the_share_of_the_first_lags_is_that_of_the_sum_of_norms() -> None:
     found = measure_remedies(report_of(scale=0.7))
     norms = np.concatenate([[1.0], 10**found.before.log10_norms])

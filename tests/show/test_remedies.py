@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,19 @@ def test_the_best_is_the_one_whose_norm_is_nearest_1() -> None:
     found = linear(0.5)
     (first, *_) = sentences_of(found, "W")
     assert first == f"With “W orthogonal” the norm at lag 39 is 1; as it is, {power_of_ten(39 * np.log10(0.5))}."
+
+
+def test_a_steady_one_is_better_than_one_that_happens_to_be_nearer() -> None:
+    found = linear(0.5)
+    identity, lstm = (next(one for one in found.remedies if one.name == name) for name in ("identity", "lstm"))
+    nearer = lstm._replace(
+        report=replace(lstm.report, log10_norms=lstm.report.log10_norms * 1e-9 - np.arange(39.0) / 39)
+    )
+    nearer.report.log10_norms[-1] = 0.0
+    assert nearer.report.verdict == "vanishing"
+    steady = identity._replace(report=replace(identity.report, log10_norms=identity.report.log10_norms - 0.05))
+    (first, *_) = sentences_of(RemedyReport(found.before, (nearer, steady)), "W")
+    assert first.startswith("With “W the identity”")
 
 
 def test_that_none_is_enough_is_said() -> None:
