@@ -15,8 +15,8 @@ from rnn_calc.show.figures import picture_figure
 from rnn_calc.show.format import power_of_ten
 from rnn_calc.show.picture import HeatMap
 
-# Norms of 2 and of 1/2, as logarithms.
-_MARKED = 0.3
+# Colours go both ways from a norm of 1 where the shorter way is at least this share of the longer one.
+_BOTH_WAYS = 0.25
 
 
 def pair_map(network: NetworkDecay, pairs: PairDecay, label: str = "") -> HeatMap:
@@ -27,8 +27,8 @@ def pair_map(network: NetworkDecay, pairs: PairDecay, label: str = "") -> HeatMa
     order = ", steps counted as the layer reads" if layer.reverse else ""
     norms = pairs.log10_norms[1:, :T]
     finite = norms[np.isfinite(norms)]
-    # About a norm of 1, if there are larger and smaller ones; else half of the colours would be idle.
-    both = bool(finite.size) and finite.min() < -_MARKED and finite.max() > _MARKED
+    below, above = (-float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    both = min(below, above) > _BOTH_WAYS * max(below, above)
     return HeatMap(
         f"‖∂{symbol}_t/∂{symbol}_k‖₂ between all pairs of steps{order}{label}",
         "k, the earlier step",
