@@ -224,7 +224,7 @@ def test_no_test_with_the_largest_singular_value_is_applied_to_a_gated_cell(cell
 
 
 def test_a_forget_gate_that_keeps_is_held_against_the_eigenvalues() -> None:
-    # Every recurrent matrix is half the identity, so the rule says vanishing; b_f = 20 keeps c, b_i = −20 lets nothing in.
+    # Every recurrent matrix is half the identity, so the rule says vanishing; b_f = 20 keeps c as it is.
     network = Network(1, 2, cell=CELLS["lstm"])
     weights = Weights({p.name: np.zeros(network.shape(p)) for p in network.parameters})
     for gate in "ifgo":
