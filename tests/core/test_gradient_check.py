@@ -200,3 +200,18 @@ def test_gates_that_round_to_1_or_share_unevenly_keep_the_digits_of_both_derivat
     assert smallest < 1e-15
     assert report.holds
     assert report.worst.error < 1e-11
+
+
+def test_a_tiny_gradient_that_is_said_to_be_0_is_held_against_a_step_that_can_show_it() -> None:
+    network = Network(2, 4, 2)
+    weights = random_weights(network, 3)
+    weights.arrays["b_h"][2] = 60
+    run = trace(network, weights, sequence(3, 12, 2))
+    right = backpropagate(run, Loss("sum")).parameters
+    wrong = {name: array.copy() for name, array in right.items()}
+    wrong["W_xh"][2, 0] = 0
+    assert 0 < abs(right["W_xh"][2, 0]) < 1e-30
+    (probe,) = [
+        own for own in check_gradient(run, Loss("sum"), wrong).entries if own.entry == (2, 0) and own.name == "W_xh"
+    ]
+    assert probe.complex_step == pytest.approx(right["W_xh"][2, 0], rel=1e-7, abs=0)
