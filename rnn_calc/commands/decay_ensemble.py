@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from rnn_calc.commands.decay_options import DecayOptions
+from rnn_calc.commands.decay_runs import states_of
 from rnn_calc.commands.decay_scaling import scaled_weights
 from rnn_calc.commands.options import NetworkOptions
 from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
@@ -115,7 +116,7 @@ def _decays(done: Trace, place: int, decay: DecayOptions) -> list[Decay]:
             threshold=decay.threshold,
             family=family,
             tolerance=decay.tolerance,
-            states=decay.states,
+            states=states_of(decay, done.layers[place].layer),
         ).decays
     ]
 

@@ -38,7 +38,7 @@ def measure(label: str, done: Trace, place: int, decay: DecayOptions, lags: list
             watch=watching("Multiplying Jacobians"),
             family=family,
             tolerance=decay.tolerance,
-            states=decay.states,
+            states=states_of(decay, layer.layer),
             singular_values=decay.singular_values or 0,
         )
         for family in decay.families
@@ -61,12 +61,20 @@ def measure(label: str, done: Trace, place: int, decay: DecayOptions, lags: list
     return _with_layers(network, done, decay) if decay.across else network
 
 
+def states_of(decay: DecayOptions, layer: Layer) -> tuple[str, ...]:
+    """The states to measure, none for all of the cell's; all together are the one state of a cell that has one."""
+    names = decay.states
+    if len(layer.state) == 1:
+        names = tuple(dict.fromkeys(next(iter(layer.state)) if name == "state" else name for name in names))
+    return names
+
+
 def _pairs(done: Trace, layer: LayerTrace, decay: DecayOptions) -> tuple[PairDecay, ...]:
     from rnn_calc.core.pairs import pair_decay
     from rnn_calc.show.progress import watching
 
     _check_paired(done.steps)
-    states = decay.states or tuple(sorted(layer.layer.state, key=lambda name: name != "h"))
+    states = states_of(decay, layer.layer) or tuple(sorted(layer.layer.state, key=lambda name: name != "h"))
     watch = watching("Multiplying Jacobians of all pairs")
     return tuple(pair_decay(done, layer=layer, state=state, tolerance=decay.tolerance, watch=watch) for state in states)
 

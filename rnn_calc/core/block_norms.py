@@ -122,7 +122,7 @@ class BlockNorms:
         if self._count:
             raise NonFiniteError(
                 "Some units saturate so far that their slopes leave float64 beside those of others; norms are measured "
-                "with an exponent for each entry then, singular values are not. Take singular_values=0."
+                "with an exponent for each entry then, singular values are not. Leave --singular-values out."
             )
 
     def _singular_values(self, derivative: Linearization, states: Sequence[str]) -> dict[str, Array]:

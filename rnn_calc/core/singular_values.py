@@ -139,7 +139,9 @@ class SingularValues:
         rows = orthogonal_rows(GradedRows(joined, self._exponents + exponent))
         ends = np.cumsum([block.shape[1] for block in self.blocks.values()])
         self._exponents = rows.exponents
-        self.blocks = dict(zip(self.blocks, np.split(rows.values, ends[:-1], axis=1), strict=True))
+        # Without a row left there is nothing that a step could be applied to.
+        parts = np.split(rows.values, ends[:-1], axis=1) if self.rows else []
+        self.blocks = dict(zip(self.blocks, parts, strict=True)) if parts else {}
         return True
 
     def log2_values(self) -> Array:

@@ -49,6 +49,7 @@ EVERY_OPTION = [
     ("--ensemble", "4", "--cell", "lstm", "--family", "both", "--steps", "9", "--vary", "weights"),
     ("--ensemble", "3", "--spectral-norm", "0.5,1.5", "--steps", "9", "--vary", "sequences", "--tolerance", "1e-6"),
     ("--activation", "relu", "--inputs", "zeros", "--steps", "6", "--pairs", "--lyapunov", "all", "--family", "both"),
+    ("--activation", "relu", "--inputs", "zeros", "--steps", "8", "--singular-values", "2"),
     ("--cell", "mingru", "--steps", "9", "--lyapunov", "all", "--singular-values", "2", "--pairs"),
     ("--bidirectional", "--direction", "backward", "--family", "both", "--pairs", "--jacobian", "2", "--steps", "6"),
 ]
@@ -87,6 +88,13 @@ def test_every_page_can_be_written_in_ascii(args: tuple[str, ...]) -> None:
     result = calc("gradient-decay", *args, encoding="ascii")
     assert result.status == 0
     assert "\\u" not in result.out
+
+
+def test_all_states_of_a_cell_with_one_are_that_one() -> None:
+    args = ("gradient-decay", "--cell", "gru", "--steps", "9", "--json")
+    first = json.loads(calc(*args, "--through", "h,state", "--ensemble", "2").out)
+    assert "whole_state" not in first
+    assert json.loads(calc(*args, "--through", "state").out)["lags"] == json.loads(calc(*args).out)["lags"]
 
 
 # ---- what is refused ----

@@ -95,6 +95,16 @@ def test_the_largest_is_the_norm_and_the_others_those_of_the_matrix(cell: str, f
             np.testing.assert_allclose(found, lapack, atol=1e-13 * lapack[0])
 
 
+def test_a_product_that_becomes_exactly_0_has_exact_zeros_from_then_on() -> None:
+    report = gradient_decay(plain_trace(np.array([[0.0, 4.0], [0.0, 0.0]]), 5), singular_values=2)
+    assert report.log10_singular_values is not None
+    assert report.log10_singular_values[0].tolist() == pytest.approx([np.log10(4), -inf])
+    assert (report.log10_singular_values[1:] == -inf).all()
+    report = gradient_decay(plain_trace(np.zeros((2, 2)), 5), singular_values=2)
+    assert report.log10_singular_values is not None
+    assert (report.log10_singular_values == -inf).all()
+
+
 def test_a_negative_number_of_singular_values_is_refused() -> None:
     with pytest.raises(DataError, match="at least 0; it is -1"):
         gradient_decay(plain_trace(np.eye(2), 4), singular_values=-1)
