@@ -37,6 +37,16 @@ class Single(NamedTuple):
         """The norm at the longest lag."""
         return power_of_ten(self.report.log10_norm(self.longest))
 
+    @property
+    def expected(self) -> str:
+        """The verdict that the rule foretells, of a radius that is not 1."""
+        return "vanishing" if self.radius < 1 else "exploding"
+
+    @property
+    def leans(self) -> bool:
+        """Whether the rate is on the rule's side, but too few lags were measured to say so."""
+        return self.report.verdict == "steady" and (self.report.rate_per_step < 1) == (self.radius < 1)
+
     def rule(self, lag: int) -> str:
         """ρ^lag with its value: what the norm would be if eigenvalues alone made it."""
         value = lag * log10(self.radius) if self.radius else -inf
@@ -52,14 +62,14 @@ def about_eigenvalues(single: Single) -> Iterator[str]:
             f"is {report.verdict}, {single.measured} at lag {single.longest}.{_linear_beside(single)}"
         )
         return
-    side, expected = ("<", "vanishing") if radius < 1 else (">", "exploding")
-    told = f"The tutorials' eigenvalue rule (ρ = {apart_from_1(radius)} {side} 1: {expected})"
-    if report.verdict == expected:
+    side = "<" if radius < 1 else ">"
+    told = f"The tutorials' eigenvalue rule (ρ = {apart_from_1(radius)} {side} 1: {single.expected})"
+    if report.verdict == single.expected:
         yield (
             f"{told} agrees with what was measured: {single.measured} at lag {single.longest}, where "
             f"{single.rule(single.longest)}. In general it is neither sufficient nor necessary."
         )
-    elif report.verdict == "steady" and (report.rate_per_step < 1) == (radius < 1):
+    elif single.leans:
         yield (
             f"{told} cannot be judged here: the rate leans its way, but over {plural(single.longest, 'lag')} the "
             "fitted norm neither halves nor doubles."
@@ -146,11 +156,12 @@ def about_transients(single: Single) -> Iterator[str]:
     if radius < 1 - ABOUT_ONE and peak > _GROWN:
         above = [lag for lag in report.lags if report.log10_norm(lag) > 0]
         linear = linear_norm(report, report.peak)
-        powers = "" if linear is None else f"; {_power(single, report.peak, linear)}"
-        known = "" if report.verdict != "vanishing" else f": {_not_normal(single)}{powers}"
+        why = "" if linear is None else f"; {_power(single, report.peak, linear)}"
+        if single.leans or report.verdict == single.expected:  # else it was told before
+            why = f": {_not_normal(single)}{why}"
         yield (
             f"The norm first grows to {power_of_ten(peak)} at lag {report.peak} and is above 1 until lag {above[-1]}, "
-            f"though ρ = {apart_from_1(radius)} < 1{known}."
+            f"though ρ = {apart_from_1(radius)} < 1{why}."
         )
     gone = next((lag for lag in report.lags if report.log10_norm(lag) == -inf), None)
     if gone is not None:

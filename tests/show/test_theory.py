@@ -75,6 +75,14 @@ def test_growth_below_radius_one_is_put_down_to_a_matrix_that_is_not_normal(acti
     assert "first grows to 19.38 at lag 9" in text
 
 
+def test_growth_that_is_about_to_end_is_explained_where_the_rule_cannot_be_judged() -> None:
+    # Over the longer half of 19 lags the norm falls by less than a half.
+    text = said(report_of(JORDAN, 20))
+    assert "cannot be judged here" in text
+    assert "first grows to 19.38 at lag 9" in text
+    assert "though ρ = 0.9 < 1: W is not normal" in text
+
+
 def test_growth_before_the_fall_is_told_where_the_rule_agrees_in_the_end() -> None:
     text = said(report_of(JORDAN, 100, "tanh"))
     assert "(ρ = 0.9 < 1: vanishing) agrees with what was measured" in text
