@@ -51,20 +51,22 @@ def _draw(chart: Chart, layout: Layout) -> list[Line]:
     left_out = [line for lines in notes for line in lines]
     if not series:
         return left_out
+    # Coloured text goes to the page as it is, with the frame's characters that ASCII has not.
+    color = layout.color and not layout.ascii
     # Without colours, curves in braille look alike; letters tell them apart.
-    letters = layout.ascii or (not layout.color and len(series) > 1)
+    letters = layout.ascii or (not color and len(series) > 1)
     text = uniplot.plot_to_string(
         xs=[points.x for points in series],
         ys=[points.y for points in series],
         lines=[points.joined for points in series],
         legend_labels=[points.label for points in series],
         character_set="ascii" if letters else "braille",
-        color=layout.color,
+        color=color,
         width=max(20, layout.width - _MARGIN),
         height=_HEIGHT,
         line_length_hard_cap=layout.width,
     )
-    style = "ansi" if layout.color else ""
+    style = "ansi" if color else ""
     return [*([(line.rstrip(), style)] for line in str(text).splitlines()), *left_out]
 
 

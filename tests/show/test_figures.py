@@ -15,6 +15,7 @@ from rnn_calc.show.document import Column as TableColumn
 from rnn_calc.show.document import Document, Layout, Table
 from rnn_calc.show.figures import picture_figure
 from rnn_calc.show.heat_map import letters_of
+from rnn_calc.show.page import page_lines
 from rnn_calc.show.picture import Chart, Curve, HeatMap, Picture
 from rnn_calc.show.plain import render_latex, render_markdown
 from rnn_calc.show.terminal import render_svg, render_terminal
@@ -56,6 +57,13 @@ def test_a_page_of_ascii_has_nothing_else(picture: Picture) -> None:
     render_terminal(Document((picture_figure(picture),)), stream, precision=4, width=80)
     stream.flush()
     assert b"\\u" not in raw.getvalue()
+
+
+@every_picture
+def test_a_terminal_of_ascii_with_colours_gets_ascii_too(picture: Picture) -> None:
+    layout = Layout(80, ascii=True, color=True)
+    for line in page_lines(Document((picture_figure(picture),)), layout):
+        assert all(text.isascii() for text, _ in line)
 
 
 def test_a_category_is_its_letter_and_a_gap_is_blank() -> None:
