@@ -78,7 +78,6 @@ def _measure(run: Run, decay: DecayOptions, place: int, output: OutputOptions, d
     from rnn_calc.show.decay_series import DecayShown
     from rnn_calc.show.heading import describe_network
     from rnn_calc.show.output import emit
-    from rnn_calc.show.progress import remark
 
     setup = run.setup
     changed = run.changed or decay.changes_what_a_file_expects
@@ -89,7 +88,18 @@ def _measure(run: Run, decay: DecayOptions, place: int, output: OutputOptions, d
     networks = with_remedies(networks, decay.remedies, destination.format)
     expectations = compare_decay(expected, networks[0].first)
     heading = describe_network(setup.network, setup.convention, setup.remarks)
-    if decay.lyapunov is not None and destination.format == "csv":
-        remark("the rows of CSV are lags, so the Lyapunov exponents are not in it; --json has them.")
+    if destination.format == "csv":
+        _say_what_csv_leaves_out(decay)
     emit(decay_view(networks, DecayShown(heading, run.notes, setup.notation), expectations), destination)
     require_met(expectations, check=output.check)
+
+
+def _say_what_csv_leaves_out(decay: DecayOptions) -> None:
+    from rnn_calc.show.progress import remark
+
+    if decay.lyapunov is not None:
+        remark("the rows of CSV are lags, so the Lyapunov exponents are not in it; --json has them.")
+    if decay.pairs and (decay.across or decay.singular_values or len(decay.families) > 1):
+        remark(
+            "with --pairs the rows of CSV are pairs of steps, so what was measured by lag is not in it; --json has it."
+        )

@@ -91,8 +91,8 @@ def _how_to_see_one(shown: EnsembleShown) -> str:
     seed = shown.seeds[-1]
     if shown.varied == "all":
         return f"Each run is the one that its --seed gives without --ensemble: the last that of --seed {seed}."
-    kept = "the input" if shown.varied == "weights" else "the weights"
-    return f"Each run has its own {shown.varied} from its seed; {kept} stayed as they are with --seed {shown.seeds[0]}."
+    own, kept = ("weights", "the input is that") if shown.varied == "weights" else ("an input", "the weights are those")
+    return f"Each run has {own} of its own, drawn from its seed; {kept} of --seed {shown.seeds[0]} in all of them."
 
 
 def _chart(shown: EnsembleShown, group: list[tuple[str, EnsembleDecay]], *, bands: bool) -> Chart:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from math import exp, isfinite, isinf
+from math import isfinite, isinf, log
 
 from rnn_calc.core.lyapunov import LyapunovReport
 from rnn_calc.core.weights import Array
 from rnn_calc.show.decay_series import NetworkDecay, block_of
-from rnn_calc.show.document import Block, Column, Table, Text, Value
-from rnn_calc.show.format import plural, short
+from rnn_calc.show.document import Block, Column, Magnitude, Table, Text, Value
+from rnn_calc.show.format import plural, power_of_ten, short
 from rnn_calc.show.selection import head_and_tail
 
 _MOST_ROWS = 12
@@ -36,7 +36,7 @@ def lyapunov_blocks(network: NetworkDecay, label: str) -> list[Block]:
 def _row(report: LyapunovReport, i: int) -> tuple[Value, ...]:
     exponent, error = float(report.exponents[i]), float(report.errors[i])
     shown = exponent if report.resolved[i] else f"< {short(exponent)}"
-    return shown, error if isfinite(error) else None, 0.0 if isinf(exponent) else exp(min(exponent, 700.0))
+    return shown, error if isfinite(error) else None, Magnitude(exponent / log(10))
 
 
 def _left_out(count: int) -> list[str]:
@@ -52,7 +52,8 @@ def _said(network: NetworkDecay, report: LyapunovReport) -> list[str]:
         _about_dimension(report),
         f"A rate is no norm: e^(λ₁·lag) is not ‖{block_of(first, first)}‖₂ at any one lag, which also has a "
         f"transient. Its fitted rate per step is {short(first.rate_per_step)}, and e^λ₁ is "
-        f"{short(exp(min(report.largest, 700.0)))}.",
+        f"{power_of_ten(report.largest / log(10))}.",
+        *_about_the_sign(report),
         *_about_the_unresolved(report),
     ]
 
@@ -66,6 +67,12 @@ def _about_dimension(report: LyapunovReport) -> str:
         return "The Kaplan–Yorke dimension is 0: the largest exponent is negative, so neighbouring states meet."
     whole = ", all there are" if dimension == report.width else ""
     return f"The Kaplan–Yorke dimension, how many exponents add up to 0, is {short(dimension)}{whole}."
+
+
+def _about_the_sign(report: LyapunovReport) -> list[str]:
+    if not abs(report.largest) < 2 * report.largest_error:
+        return []
+    return ["λ₁ is within two standard errors of 0, so its sign is not certain; more --steps tell more."]
 
 
 def _about_the_unresolved(report: LyapunovReport) -> list[str]:

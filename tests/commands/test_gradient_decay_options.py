@@ -38,6 +38,19 @@ def test_exponents_that_csv_has_no_rows_for_are_told() -> None:
     assert result.status == 0
 
 
+def test_what_is_measured_by_lag_has_no_rows_among_pairs() -> None:
+    result = calc("gradient-decay", "--pairs", "--family", "both", "--format", "csv")
+    assert result.err.startswith("rnncalc: with --pairs the rows of CSV are pairs of steps")
+    assert calc("gradient-decay", "--pairs", "--format", "csv").err == ""
+
+
+def test_an_exponent_whose_sign_is_not_certain_is_told_so() -> None:
+    said = "λ₁ is within two standard errors of 0"
+    # Critical: a network whose states neither meet nor part for long.
+    assert said in calc("gradient-decay", "--gain", "3", "--d-h", "32", "--steps", "1000", "--lyapunov", "2").out
+    assert said not in calc("gradient-decay", "--steps", "100", "--lyapunov", "2").out
+
+
 EVERY_OPTION = [
     ("--cell", "lstm", "--family", "both", "--through", "state,c", "--steps", "9"),
     ("--layers", "3", "--across", "--steps", "9"),
