@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rnn_calc.show.document import Figure, Layout, Line
 from rnn_calc.show.folding import fold_line
 from rnn_calc.show.picture import Chart, Curve, nothing_of
+from rnn_calc.show.tick_labels import exact_tick_labels
 
 if TYPE_CHECKING:
     from rnn_calc.core.weights import Array
@@ -55,17 +56,18 @@ def _draw(chart: Chart, layout: Layout) -> list[Line]:
     color = layout.color and not layout.ascii
     # Without colours, curves in braille look alike; letters tell them apart.
     letters = layout.ascii or (not color and len(series) > 1)
-    text = uniplot.plot_to_string(
-        xs=[points.x for points in series],
-        ys=[points.y for points in series],
-        lines=[points.joined for points in series],
-        legend_labels=[points.label for points in series],
-        character_set="ascii" if letters else "braille",
-        color=color,
-        width=max(20, layout.width - _MARGIN),
-        height=_HEIGHT,
-        line_length_hard_cap=layout.width,
-    )
+    with exact_tick_labels():
+        text = uniplot.plot_to_string(
+            xs=[points.x for points in series],
+            ys=[points.y for points in series],
+            lines=[points.joined for points in series],
+            legend_labels=[points.label for points in series],
+            character_set="ascii" if letters else "braille",
+            color=color,
+            width=max(20, layout.width - _MARGIN),
+            height=_HEIGHT,
+            line_length_hard_cap=layout.width,
+        )
     style = "ansi" if color else ""
     return [*([(line.rstrip(), style)] for line in str(text).splitlines()), *left_out]
 
