@@ -13,12 +13,11 @@ from rnn_calc.show.picture import Chart, Curve
 
 # More curves than these cannot be told apart.
 _MOST_CURVES = 6
-_DIGITS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def sigma(number: int) -> str:
-    """σ₁, σ₂ …"""
-    return f"σ{str(number).translate(_DIGITS)}"
+    """σ_1, σ_2 …"""
+    return f"σ_{number}"
 
 
 def singular_charts(group: Sequence[Series], *, several: bool) -> list[Chart]:

@@ -55,7 +55,7 @@ EVERY_OPTION = [
     ("--cell", "lstm", "--family", "both", "--through", "state,c", "--steps", "9"),
     ("--layers", "3", "--across", "--steps", "9"),
     ("--cell", "lstm", "--pairs", "--steps", "9"),
-    ("--singular-values", "2", "--family", "forward", "--steps", "9"),
+    ("--singular-values", "4", "--d-h", "5", "--family", "forward", "--steps", "9"),
     ("--lyapunov", "2", "--burn-in", "5", "--steps", "30", "--spectral-radius", "0.5,2"),
     ("--from-loss", "--loss", "cross-entropy", "--steps", "9", "--cell", "gru", "--bidirectional"),
     ("--from-loss", "--spectral-radius", "0.5,1.5", "--targets", "1,0", "--steps", "9", "--layers", "2"),
