@@ -80,8 +80,8 @@ def log10_norm_of(log10_norms: Sequence[float] | Array) -> float:
 class LagShares:
     """The gradient G of some parameters by the length of its paths; K_k is its sum over lags 0 … k: truncated at k.
 
-    `along` are ⟨G_lag, G⟩, `kept` ‖K_k‖², `kept_along` ⟨K_k, G⟩, `missing` ‖G − K_k‖² and `square` ‖G‖², all over
-    4^`unit`.
+    `along` are ⟨G_lag, G⟩, `kept` ‖K_k‖², `kept_along` ⟨K_k, G⟩, `missing` ‖G − K_k‖², `missing_along`
+    ⟨G − K_k, G⟩ and `square` ‖G‖², all over 4^`unit`.
     Shapes: all but `square` and `unit` (L,), a lag after the other from 0.
     """
 
@@ -90,6 +90,7 @@ class LagShares:
     kept: Array
     kept_along: Array
     missing: Array
+    missing_along: Array
     square: float
     unit: int
 
@@ -122,12 +123,11 @@ class LagShares:
     @cached_property
     def angles(self) -> Array:
         """The angle between K_k and G in radians; NaN where one of them is 0."""
+        # What G − K_k has across G, K_k has too; the cosine of a small angle has lost its digits.
         with np.errstate(divide="ignore", invalid="ignore"):
-            cosine = np.clip(self.kept_along / np.sqrt(self.kept * self.square), -1, 1)
-            angles = np.arccos(cosine)
-            # Near 0 the cosine has lost its digits; there the difference is known, and the angle no larger.
-            nearest = np.arcsin(np.minimum(self.relative_differences, 1))
-        return np.asarray(np.where(cosine > 1 - 1e-9, np.minimum(angles, nearest), angles))
+            across = np.sqrt(np.maximum(0, self.missing - self.missing_along * (self.missing_along / self.square)))
+            angles = np.arctan2(across, self.kept_along / np.sqrt(self.square))
+        return np.asarray(np.where(self.kept > 0, angles, np.nan))
 
     def _over_square(self, values: Array) -> Array:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -150,6 +150,7 @@ class LagShares:
             total(part.kept for part in parts),
             total(part.kept_along for part in parts),
             total(part.missing for part in parts),
+            total(part.missing_along for part in parts),
             float(total(np.array(part.square) for part in parts)),
             unit,
         )
@@ -182,7 +183,7 @@ class _Shares:
         self._whole = np.ldexp(whole.scaled, -power)
         self._sum = np.zeros_like(self._whole)
         self._lags: list[Array] = []
-        self._rows: list[tuple[float, float, float, float, float]] = []
+        self._rows: list[tuple[float, ...]] = []
 
     def add(self, gradient: Gradient, *, keep: bool) -> None:
         """Take what the paths of the next length add."""
@@ -194,22 +195,24 @@ class _Shares:
         missing = self._whole - self._sum
         along, kept_along = float(np.vdot(own, self._whole)), float(np.vdot(self._sum, self._whole))
         kept = float(np.vdot(self._sum, self._sum))
-        self._rows.append((gradient.log10_norm, along, kept, kept_along, float(np.vdot(missing, missing))))
+        rest = float(np.vdot(missing, missing)), float(np.vdot(missing, self._whole))
+        self._rows.append((gradient.log10_norm, along, kept, kept_along, *rest))
 
     def finish(self) -> LagShares:
         """All of them."""
-        norms, along, kept, kept_along, missing = (np.array(column) for column in zip(*self._rows, strict=True))
+        norms, along, kept, kept_along, missing, missing_along = map(np.array, zip(*self._rows, strict=True))
         if self._lags:
-            missing = np.array(list(_tails(self._lags))[::-1])
+            tails = list(_tails(self._lags, self._whole))[::-1]
+            missing, missing_along = map(np.array, zip(*tails, strict=True))
         square = float(np.vdot(self._whole, self._whole))
-        return LagShares(norms, along, kept, kept_along, missing, square, self._unit)
+        return LagShares(norms, along, kept, kept_along, missing, missing_along, square, self._unit)
 
 
-def _tails(lags: list[Array]) -> Iterator[float]:
-    """The squared norm of all that comes after each lag, from the last."""
+def _tails(lags: list[Array], whole: Array) -> Iterator[tuple[float, float]]:
+    """Of the sum of all that comes after each lag, from the last: its squared norm, and its product with the whole."""
     rest = np.zeros_like(lags[-1])
     for own in lags[::-1]:
-        yield float(np.vdot(rest, rest))
+        yield float(np.vdot(rest, rest)), float(np.vdot(rest, whole))
         rest = rest + own
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from rnn_calc.core.cells import CELLS
 from rnn_calc.core.conventions import CONVENTIONS
 from rnn_calc.core.gradients import Gradients, backpropagate
+from rnn_calc.core.lag_shares import lag_gradients
 from rnn_calc.core.losses import Loss
 from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
@@ -52,6 +54,23 @@ def test_norms_and_shares_of_joined_parameters_are_those_of_one_long_vector() ->
     np.testing.assert_allclose(10 ** lags.log10_kept[-1], np.linalg.norm(whole), rtol=1e-13)
     np.testing.assert_allclose(lags.shares.sum(), 1, rtol=1e-13)
     np.testing.assert_allclose(np.cumsum(lags.shares), lags.cumulative, rtol=1e-12)
+
+
+@pytest.mark.parametrize("most", [None, 30])
+def test_a_tiny_angle_between_truncated_and_full_is_as_exact_as_a_large_one(most: int | None) -> None:
+    found = some_gradients("rnn", 40)
+    shares = LagShares.joined(list(lag_shares(found, most).values()))
+    lags = [own.gradients for own in lag_gradients(found.trace, found.loss_function)]
+    vectors = [np.concatenate([own[name].array.ravel() for name in found.parameters]) for own in lags]
+    with mpmath.workdps(60):
+        exact = [[mpmath.mpf(float(number)) for number in vector] for vector in vectors]
+        whole = [mpmath.fsum(column) for column in zip(*exact, strict=True)]
+        size = mpmath.norm(whole)
+        for k in range(0, 30, 3):
+            kept = [mpmath.fsum(column) for column in zip(*exact[: k + 1], strict=True)]
+            expected = float(mpmath.acos(mpmath.fdot(kept, whole) / (mpmath.norm(kept) * size)))
+            # Beyond a lag that is not looked at, the difference is that of two float64 sums.
+            np.testing.assert_allclose(shares.angles[k], expected, rtol=1e-6, atol=0 if most is None else 1e-14)
 
 
 @given(st.lists(st.floats(-400, 400) | st.just(-np.inf), min_size=1, max_size=6))
