@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +13,7 @@ from matplotlib.patches import Patch
 
 from rnn_calc.core.errors import printable
 from rnn_calc.core.weights import Array
-from rnn_calc.show.axis_ticks import text_ticks
+from rnn_calc.show.axis_ticks import Tick, text_ticks
 from rnn_calc.show.heat_map import Scale, letters_of, scale_of
 from rnn_calc.show.picture import HeatMap
 
@@ -19,6 +21,8 @@ from rnn_calc.show.picture import HeatMap
 _CATEGORIES = ("#56B4E9", "#D55E00", "#F0E442", "#0072B2", "#E69F00", "#009E73", "#CC79A7")
 _MOST_CELLS = 4000
 _MOST_X_TICKS, _MOST_Y_TICKS = 12, 12
+# Characters for which the horizontal axis has room beside a legend.
+_LINE = 60
 # As many columns as leave a letter room.
 _MOST_LETTERED = 40
 # Colours whose red, green and blue together are less take white letters.
@@ -40,9 +44,18 @@ def draw_heat_map(axes: Axes, heat_map: HeatMap) -> None:
     else:
         _draw_values(axes, heat_map, values)
     x_ticks, y_ticks = text_ticks(heat_map.x_ticks, _MOST_X_TICKS), text_ticks(heat_map.y_ticks, _MOST_Y_TICKS)
-    long = sum(len(text) for _, text in x_ticks) > 70
-    axes.set_xticks([place for place, _ in x_ticks], [printable(text) for _, text in x_ticks], rotation=90 * long)
-    axes.set_yticks([place for place, _ in y_ticks], [printable(text) for _, text in y_ticks])
+    upright = _too_wide(x_ticks, values.shape[1])
+    axes.set_xticks([place for place, _ in x_ticks], [printable(text) for _, text in x_ticks], rotation=90 * upright)
+    named = [(place, printable(text)) for place, text in y_ticks if text]
+    axes.set_yticks([place for place, _ in named], [text for _, text in named])
+
+
+def _too_wide(ticks: list[Tick], columns: int) -> bool:
+    """Whether two neighbours, written across, would run into each other."""
+    return any(
+        (len(before) + len(after)) / 2 + 1 > _LINE * (end - start) / columns
+        for (start, before), (end, after) in pairwise(ticks)
+    )
 
 
 def _show(axes: Axes, values: Array, colors: Colormap, norm: Normalize) -> ScalarMappable:

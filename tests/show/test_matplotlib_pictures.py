@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rnn_calc.core.cells import CELLS
 from rnn_calc.show.matplotlib_charts import OKABE_ITO, draw_chart
 from rnn_calc.show.matplotlib_heat_maps import draw_heat_map
 from rnn_calc.show.matplotlib_pictures import write_pictures
@@ -160,6 +162,19 @@ def test_a_large_map_has_some_of_its_ticks() -> None:
     axes = map_axes(WIDE)
     assert [label.get_text() for label in axes.get_xticklabels()] == [str(step) for step in range(0, 1000, 100)]
     assert len(axes.get_yticklabels()) <= 12
+
+
+@pytest.mark.parametrize("ticks", [tuple(CELLS), ("0.464159",) * 11, ("1", "2", "3"), ("lstm", "gru-reset-before")])
+def test_no_tick_of_a_map_is_written_over_its_neighbour(ticks: tuple[str, ...]) -> None:
+    axes = map_axes(PHASES._replace(values=np.zeros((2, len(ticks))), x_ticks=ticks))
+    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+    assert len(boxes) == len(ticks)
+    assert all(before.x1 < after.x0 for before, after in pairwise(boxes))
+
+
+def test_a_map_of_one_row_without_a_name_has_no_tick_beside_it() -> None:
+    assert not len(map_axes(PHASES._replace(values=np.zeros((1, 3)), y_ticks=("",))).get_yticks())
 
 
 def test_a_huge_map_keeps_its_axes_and_draws_some_of_its_cells() -> None:
