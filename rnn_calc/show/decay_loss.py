@@ -113,7 +113,7 @@ def _table(series: list[_Series]) -> Table:
         row: list[Value] = [lag]
         for one in series:
             value = float(one.back[lag])
-            row += [Magnitude(value), *([finite(value)] if len(series) <= _FEW else [])]
+            row += [_norm(value), *([finite(value)] if len(series) <= _FEW else [])]
         rows.append(tuple(row))
     title = "The norm of the loss's gradient by the state, some steps back from the end"
     return Table(title, tuple(columns), tuple(rows))
@@ -125,9 +125,9 @@ def _summary(shown: LossDecayShown, series: list[_Series]) -> Table:
     T = len(series[0].back)
     largest = [float(one.back.max()) for one in series]
     rows: list[tuple[Value, ...]] = [
-        ("norm where the way back begins", *map(Magnitude, last)),
-        (f"norm {T - 1} steps back", *map(Magnitude, first)),
-        ("largest norm", *map(Magnitude, largest)),
+        ("norm where the way back begins", *map(_norm, last)),
+        (f"norm {T - 1} steps back", *map(_norm, first)),
+        ("largest norm", *map(_norm, largest)),
         ("mean factor a step back", *(_factor(one.back) for one in series)),
         (
             f"first under {shown.threshold:g} of the largest, steps back",
@@ -135,6 +135,11 @@ def _summary(shown: LossDecayShown, series: list[_Series]) -> Table:
         ),
     ]
     return Table("Measured", tuple(columns), tuple(rows))
+
+
+def _norm(log10_norm: float) -> Value:
+    """A norm by its logarithm; nothing where a NaN or an infinity was let through."""
+    return Magnitude(log10_norm) if log10_norm < inf else None
 
 
 def _factor(back: Array) -> Value:
@@ -176,7 +181,7 @@ def _loss_json(loss: Loss, value: float, origin: str) -> dict[str, object]:
     return {
         "kind": loss.kind,
         "reduction": loss.reduction if loss.takes_targets else None,
-        "value": value,
+        "value": finite(value),
         "targets": origin or None,
     }
 

@@ -51,6 +51,14 @@ def test_an_exponent_whose_sign_is_not_certain_is_told_so() -> None:
     assert said not in calc("gradient-decay", "--steps", "100", "--lyapunov", "2").out
 
 
+def test_a_loss_of_what_is_no_number_is_shown_where_that_is_let_through() -> None:
+    args = ("gradient-decay", "--from-loss", "--h0", "nan,0,0", "--allow-nonfinite", "--steps", "4")
+    assert "no finite number" in calc(*args).out
+    found = json.loads(calc(*args, "--json").out, parse_constant=refuse)
+    assert found["loss"]["value"] is None
+    assert found["layers"][0]["log10_norms"]["h"] == [None] * 4
+
+
 EVERY_OPTION = [
     ("--cell", "lstm", "--family", "both", "--through", "state,c", "--steps", "9"),
     ("--layers", "3", "--across", "--steps", "9"),
