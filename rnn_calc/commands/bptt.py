@@ -104,7 +104,7 @@ def command(
         "reduction": loss.reduction,
         "truncate": truncate,
     }
-    others |= {"clip": clip, "path": path, "to": to, "by_lag": by_lag or None}
+    others |= {"clip": clip, "path": path, "to": to, "by_lag": by_lag or None, "check": output.check or None}
     run = prepare_run(network, weights, sequence, command="bptt", default_steps=_DEFAULT_STEPS, **others)
     steps, seed = len(run.inputs), seed_of(weights, run.setup.model)
     truncations = _truncations(truncate, steps) if truncate is not None else ()
@@ -147,7 +147,7 @@ def _truncations(text: str, steps: int) -> tuple[int, ...]:
         first, dots, last = part.partition("..")
         words = [word.strip() for word in ((first, last) if dots else (first,))]
         words = [str(steps - 1) if word.upper() == "T" else word for word in words]
-        if not all(word.isascii() and word.isdecimal() and len(word) < 10 for word in words):
+        if not all(word.isascii() and word.isdecimal() and len(word) < 19 for word in words):
             raise UsageError(
                 f"--truncate is a number of steps back, a range or a list: 5, 1..{steps - 1} or 1,5,10; it is "
                 f"{quoted(text)}."

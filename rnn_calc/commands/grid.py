@@ -109,7 +109,10 @@ def _range(name: str, text: str) -> list[float]:
     start, stop = (_number(name, part) for part in parts[:2])
     count = parts[2].strip()
     if not (count.isascii() and count.isdecimal() and len(count) < 10 and int(count) >= 2):
-        raise UsageError(f"--over {name}: the count of a range must be a whole number from 2; {quoted(count)} is none.")
+        raise UsageError(
+            f"--over {name}: the count of a range must be a whole number from 2 to {MOST_RUNS:,}; it is "
+            f"{quoted(count)}."
+        )
     last = int(count) - 1
     if last >= MOST_RUNS:
         raise TooLargeError(f"--over {name} has {last + 1:,} values; a sweep has at most {MOST_RUNS:,} runs.")

@@ -46,7 +46,9 @@ class SequenceOptions:
     )
     steps: Annotated[
         int | None,
-        size_option("--steps", "-T", text="Steps to draw without a sequence. [trace 5, gradient-decay 50, sweep 100]"),
+        size_option(
+            "--steps", "-T", text="Steps to draw without a sequence. [trace 5, bptt 10, gradient-decay 50, sweep 100]"
+        ),
     ] = None
     inputs: Annotated[
         str | None, text_option("--inputs", text="What to draw: gaussian or zeros. [gaussian]", metavar="KIND")

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from rnn_calc.show.output import Destination
     from rnn_calc.show.sweep import SweepShown
 
-_DEFAULT_AXES = ["spectral-radius=0.5:3:11", "gain=0.1:10:7:log"]
+_DEFAULT_AXES = ("spectral-radius=0.5:3:11", "gain=0.1:10:7:log")
 _DEFAULT_D_H = "32"
 _MOST_LISTED = 6
 _HELP_OVER = (
     "What to vary, NAME=VALUES: spectral-radius, spectral-norm, gain, forget-bias, d-h, d-in, layers, steps, cell, "
     "activation, init or seed; VALUES as a,b,c, start:stop:count or start:stop:count:log. Repeatable: the first goes "
-    "across, the second up. [spectral-radius=0.5:3:11 and gain=0.1:10:7:log]"
+    "across, the second up. [spectral-radius=0.5:3:11 and, without a model file, gain=0.1:10:7:log]"
 )
 
 
@@ -79,6 +79,7 @@ def command(
     if resume and output.output in (None, "-"):
         raise UsageError("--resume goes on with an unfinished --output FILE; name it.")
     destination = destination_with_plot(output, plot)
+    over = over or _default_axes(network)
     sweep, jobs = _prepared(network, weights, sequence, over, repeats, jobs)
     again = _again(sweep, over, repeats)
     with _journal(sweep, destination, again, resume=resume) as journal:
@@ -92,7 +93,7 @@ def _prepared(
     network: NetworkOptions,
     weights: WeightOptions,
     sequence: SequenceOptions,
-    over: list[str] | None,
+    over: list[str],
     repeats: int,
     jobs: int | None,
 ) -> tuple[Sweep, int]:
@@ -102,21 +103,28 @@ def _prepared(
     from rnn_calc.commands.workers import cores
     from rnn_calc.core.memory import usable_memory
 
-    grid = make_grid(over or _DEFAULT_AXES, repeats)
-    named = network.model is not None or network.example is not None
-    if not named and network.d_h is None and "d-h" not in (axis.name for axis in grid.axes):
+    grid = make_grid(over, repeats)
+    if not _is_given(network) and network.d_h is None and "d-h" not in (axis.name for axis in grid.axes):
         network = replace(network, d_h=_DEFAULT_D_H)
     sweep = make_sweep(Fixed(network, weights, sequence), grid)
     most = usable_memory() // largest_run(sweep)
     return sweep, max(1, min(jobs or cores(), grid.runs, most))
 
 
-def _again(sweep: Sweep, over: list[str] | None, repeats: int) -> str:
+def _is_given(network: NetworkOptions) -> bool:
+    """Whether a file or an example says what the network is."""
+    return network.model is not None or network.example is not None
+
+
+def _default_axes(network: NetworkOptions) -> list[str]:
+    """What is varied unless one says it; a network that is given holds weights, which no gain draws."""
+    return list(_DEFAULT_AXES[:1] if _is_given(network) else _DEFAULT_AXES)
+
+
+def _again(sweep: Sweep, over: list[str], repeats: int) -> str:
     fixed = sweep.fixed
     times = repeats if repeats > 1 else None
-    return command_line(
-        "sweep", fixed.network, fixed.weights, fixed.sequence, over=over or _DEFAULT_AXES, repeats=times
-    )
+    return command_line("sweep", fixed.network, fixed.weights, fixed.sequence, over=over, repeats=times)
 
 
 def _journal(

@@ -64,7 +64,7 @@ def load_loss(options: LossOptions, setup: Setup, *, steps: int, seed: int) -> J
         # The shape is all that is looked at, so that nothing is allocated.
         loss.counted(np.broadcast_to(0.0, (steps, width)))
     except DataError as error:
-        raise type(error)(f"{targets.origin}: {error}") from None
+        raise error if drawn else type(error)(f"{targets.origin}: {error}") from None
     return JudgedBy(loss, targets.origin, drawn)
 
 

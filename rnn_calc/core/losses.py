@@ -167,8 +167,8 @@ def _target_numbers(targets: ArrayLike) -> Array:
     if array.ndim > 2 or not array.size:
         raise DataError(f"Targets have the shape (T, d), or (T,) for one a step; not {write_shape(array.shape)}.")
     if np.isinf(array).any():
-        step = int(np.nonzero(np.isinf(array))[0][0]) + 1
-        raise NonFiniteError(f"The target of step {step} is infinite; a number is needed, or NaN for no target.")
+        which = _which(int(np.nonzero(np.isinf(array))[0][0]), len(array))
+        raise NonFiniteError(f"{which} is infinite; a number is needed, or NaN for no target.")
     if np.isnan(array).all():
         raise DataError("Every target is NaN, which says that the step has none; at least one step needs a target.")
     return array
@@ -185,12 +185,17 @@ def _classes(numbers: Array) -> Indices:
     wrong = np.nonzero((flat != np.floor(flat)) | (flat < NO_CLASS) | (flat >= 2.0**53))[0]
     if len(wrong):
         raise DataError(
-            f"The target of step {wrong[0] + 1} is {flat[wrong[0]]:g}; cross-entropy needs the number of a class: 0, "
+            f"{_which(int(wrong[0]), len(flat))} is {flat[wrong[0]]:g}; cross-entropy needs the number of a class: 0, "
             "1, 2 …, or −1 for a step without one."
         )
     if np.all(flat < 0):
         raise DataError("Every target is −1, which says that the step has none; at least one step needs a class.")
     return flat.astype(np.int64)
+
+
+def _which(row: int, rows: int) -> str:
+    """A target in words; one alone may belong to the last step of many."""
+    return f"The target of step {row + 1}" if rows > 1 else "The target"
 
 
 def _require_steps(given: int, steps: int) -> None:

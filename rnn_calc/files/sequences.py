@@ -140,6 +140,8 @@ def read_sequence(
     if argument == "-":
         return _read_stream("-", flag, allow_nonfinite=allow_nonfinite)
     path = argument.removeprefix("@")
+    if not path and argument:
+        raise DataError(f"{flag} @ names no file; write its name after it, as in {flag} @numbers.csv.")
     suffix = Path(path).suffix.lower() if "\0" not in path else ""
     if not argument.startswith("@") and suffix not in (".csv", ".json", ".npy"):
         return _inline_sequence(argument, flag, d_in=d_in, allow_nonfinite=allow_nonfinite)
@@ -237,7 +239,7 @@ def _read_stream(path: str, flag: str, *, allow_nonfinite: bool) -> Sequence:
     lines = _lines(stream, name)
     first = next(lines, None)
     if first is None:
-        raise DataError(f"{name} is empty; a sequence must have at least one step.")
+        raise DataError(f"{name} is empty; it must hold the numbers of at least one step.")
     if path == "-" and first[1].lstrip().startswith(("[", "{")):
         rest = "".join(line for _, line in lines)
         return _json_sequence(first[1] + rest, path, flag, allow_nonfinite=allow_nonfinite)
@@ -272,7 +274,7 @@ def _csv_rows(lines: Iterable[tuple[int, str]], name: str, *, allow_nonfinite: b
     for number, line in lines:
         where = f"{name}, line {number}"
         if not width and "," in line and not any(map(_is_number, line.replace(";", ",").split(","))):
-            raise DataError(f"{where} looks like a header; a sequence is numbers alone: remove that line.")
+            raise DataError(f"{where} looks like a header; only numbers are read: remove that line.")
         row = _parse_row(line.replace(";", ","), where, allow_nonfinite=allow_nonfinite)
         if width and len(row) != width:
             raise DataError(f"{where} has {count_numbers(len(row))}; the lines before it have {width}.")

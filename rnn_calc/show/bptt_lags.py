@@ -102,8 +102,11 @@ _FEW = 8
 
 
 def _angle(shares: LagShares, lag: int) -> Value:
+    """The angle in degrees; one that rounding could have made is told as such."""
     angle = float(shares.angles[lag])
-    return None if isnan(angle) else degrees(angle)
+    if isnan(angle):
+        return None
+    return degrees(angle) if angle == 0 or angle > _ROUNDING else f"< {degrees(_ROUNDING):.0e}"
 
 
 def _truncated(shown: Bptt, k: int, together: LagShares) -> Table:

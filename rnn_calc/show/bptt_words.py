@@ -85,10 +85,16 @@ def _lags(whose: str, shares: LagShares) -> Iterator[str]:
         reach = "the paths of lag 0 alone" if enough == 0 else f"paths of lags 0 to {enough}"
         left = float(shares.relative_differences[enough])
         size = power_of_ten(log10(left), 2) if left > 0 else "0"
-        yield (
-            f"{short(100 * (1 - left), 2)} % of {whose} comes through {reach}; all longer ones, up to lag "
-            f"{longest}, are {size} of it."
-        )
+        percent = short(100 * (1 - left), 2)
+        if percent == "100" and left > 0:
+            yield (
+                f"All of {whose} but {size} of it comes through {reach}; that little is what all longer ones, up to "
+                f"lag {longest}, add."
+            )
+        else:
+            yield (
+                f"{percent} % of {whose} comes through {reach}; all longer ones, up to lag {longest}, are {size} of it."
+            )
     faded = float(shares.log10_norms[longest] - shares.log10_norms.max())
     if faded < log10(_HIDDEN):
         yield (

@@ -29,7 +29,7 @@ _MEANINGS = (
     "changes from step to step; and each state is bounded by its functions, or its root mean square in the second half "
     "of the run is at most 1.5 times that in the first.",
     "· λ₁ is a rate along the run in nats a step, without its first quarter. Its error comes from ten blocks of steps, "
-    "taken as independent.",
+    "or as many as there are steps, taken as independent.",
     "· Driven by inputs, chaotic means: two states that differ a little part, under the same inputs. A state at rest "
     "(inputs of zeros, h = 0) is not chaotic, though it may be unstable: that is exploding.",
 )

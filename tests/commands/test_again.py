@@ -40,6 +40,7 @@ def answer(*args: str) -> dict[str, Any]:
         ("gradient-decay", "--example", "tiny"),
         ("bptt", "--example", "tiny", "--path", "W_xh[0,0]@1", "--to", "loss", "--clip", "1"),
         ("bptt", "--cell", "lstm", "--loss", "mse", "--reduction", "sum", "--truncate", "0..2", "--by-lag"),
+        ("bptt", "--steps", "3", "--check"),
         ("bptt", "--steps", "3", "--targets", "1, -2; nan,nan; 3,4", "--d-out", "2"),
     ],
     ids=" ".join,

@@ -383,12 +383,32 @@ def test_a_wrong_command_line_is_exit_2_and_told_what_would_do(arguments: tuple[
         (("--targets", "a,b"), "--targets, number 1: 'a' is no number."),
         (("--targets", ";".join(["1,2"] * 11)), "has targets for more steps than the sequence, which has 10."),
         (("--targets", "nix.csv"), "There is no file 'nix.csv'."),
+        (("--targets", "@"), "--targets @ names no file; write its name after it"),
+        # One target for ten steps is not that of step 1.
+        (("--targets", "0.5", "--loss", "cross-entropy"), "--targets: The target is 0.5; cross-entropy needs"),
+        (("--targets", "inf", "--d-out", "1"), "--targets: The target is infinite;"),
         (("--loss", "cross-entropy", "--d-out", "1"), "Cross-entropy needs an output for each class"),
         (("--loss", "cross-entropy", "--targets", "2"), "The target of step 10 is class 2; 2 outputs have the classes"),
     ],
 )
 def test_targets_that_do_not_fit_are_exit_1(arguments: tuple[str, ...], message: str) -> None:
     assert message in refused("bptt", *arguments)
+
+
+def test_what_was_drawn_is_not_named_as_what_is_wrong() -> None:
+    assert "drawn" not in refused("bptt", "--loss", "cross-entropy", "--d-out", "1")
+
+
+@pytest.mark.parametrize("last", ["3", "T", "100000000000"])
+def test_a_range_of_truncations_ends_with_the_sequence(last: str) -> None:
+    (entry, *_) = bptt("--steps", "4", "--truncate", f"1..{last}")["gradients"]
+    assert [own["k"] for own in entry["truncated"]] == [1, 2, 3]
+
+
+def test_a_share_that_only_rounding_makes_whole_is_not_said_to_be_100_percent() -> None:
+    page = calc("bptt", "--sequence", "1, 2, 3", "--targets", "0, 1, 0", "--d-h", "2", "--d-out", "1").out
+    assert "All of ∂L/∂W_hh but 1.02e-5 of it comes through the paths of lag 0 alone" in page.replace("\n", " ")
+    assert "100 %" not in page
 
 
 def test_gradients_too_small_for_float64_are_not_checked_and_told_so() -> None:

@@ -57,7 +57,7 @@ def test_an_axis_has_the_values_that_are_typed(text: str, expected: tuple[Coordi
         ("gain=1:2", "is no range"),
         ("gain=1:2:3:lag", "is no range"),
         ("gain=1:2:3:log:5", "is no range"),
-        ("gain=1:2:1", "the count of a range must be a whole number from 2; '1' is none"),
+        ("gain=1:2:1", "the count of a range must be a whole number from 2 to 100,000; it is '1'"),
         ("gain=1:2:2.5", "whole number"),
         ("gain=2:2:3", "begins and ends at 2"),
         ("gain=-1:2:3:log", "equal ratios must be above 0; it has -1"),

@@ -162,6 +162,12 @@ def test_what_cannot_be_swept_is_said_before_anything_is_measured(args: tuple[st
     assert said in refused("sweep", *args, status=2)
 
 
+def test_a_network_that_holds_its_weights_is_swept_without_a_gain_by_default() -> None:
+    page = calc("sweep", "--example", "tiny")
+    assert page.status == 0, page.err
+    assert "Again: rnncalc sweep --example tiny --over spectral-radius=0.5:3:11\n" in page.out
+
+
 def test_what_would_not_fit_in_memory_is_said_before_anything_is_measured() -> None:
     message = refused("sweep", "--over", "d-h=4,10000000")
     assert message.startswith("The point d-h 10000000 needs ")
