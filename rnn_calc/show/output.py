@@ -264,7 +264,12 @@ def _write_arrays(view: View, destination: Destination, stream: IO[bytes]) -> No
     if destination.format == "npz":
         np.savez(stream, **arrays)  # type: ignore[arg-type]  # the stubs confuse the names with allow_pickle
     else:
-        np.save(stream, next(iter(arrays.values())), allow_pickle=False)
+        name, array = next(iter(arrays.items()))
+        np.save(stream, array, allow_pickle=False)
+        if len(arrays) > 1:
+            from rnn_calc.show.progress import remark
+
+            remark(f"an .npy file holds one array: {printable(name)}; .npz holds all {len(arrays)}.")
 
 
 def json_object(command: str, content: Mapping[str, object]) -> Iterator[str]:

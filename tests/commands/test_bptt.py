@@ -399,6 +399,12 @@ def test_what_was_drawn_is_not_named_as_what_is_wrong() -> None:
     assert "drawn" not in refused("bptt", "--loss", "cross-entropy", "--d-out", "1")
 
 
+def test_one_array_of_several_is_told_to_be_one(tmp_path: Path) -> None:
+    done = calc("bptt", "--steps", "3", "--output", str(tmp_path / "g.npy"))
+    assert (done.status, done.err) == (0, "rnncalc: an .npy file holds one array: W_xh; .npz holds all 5.\n")
+    assert np.load(tmp_path / "g.npy").shape == (3, 4)
+
+
 @pytest.mark.parametrize("last", ["3", "T", "100000000000"])
 def test_a_range_of_truncations_ends_with_the_sequence(last: str) -> None:
     (entry, *_) = bptt("--steps", "4", "--truncate", f"1..{last}")["gradients"]
