@@ -8,7 +8,7 @@ digits however small it is. Central differences lose digits to rounding, so they
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import prod, sqrt
+from math import isfinite, prod
 from typing import NamedTuple
 
 import numpy as np
@@ -30,14 +30,19 @@ _FEWEST = 8
 # Halfway through float64's exponents, where neither derivatives of 1e140 nor those of 1e−150 lose digits.
 _IMAGINARY = 1e-150
 _OTHER_STEPS = (1e-20, 1e-290)
+# Below this, beside what a gradient is added up from too, float64 has lost digits for want of exponents.
 _LEAST = 1e-300
-# Rounding is so many times what a last digit of each state changes.
-_SHAKEN = 64
+# Rounding is at most so many times what drawn last digits change, the most of so many draws.
+_SHAKEN = 2
+_SHAKES = 4
+# What is off by so much more than a draw changes is drawn no more.
+_BEYOND = 1e4
 _TINY, _HUGE = 1e-130, 1e125
 _REAL = 2.0**-12
 _ULP = float(np.finfo(np.float64).eps)
-# Central differences agree if they do to that: what is sharper is the complex steps' affair.
-_CENTRAL = 1e-3
+# Central differences agree if they do to that, 4 times what they may be off to be believed: what is sharper is the
+# complex steps' affair.
+_CENTRAL = 4e-3
 # What rounding may make of the outputs of a run that is not chaotic.
 _SMOOTH = 1e-9
 
@@ -56,7 +61,8 @@ def check_gradient(
 
     Every entry is looked at where there are at most `most`, else a sample over all parameters, drawn with `seed`; and
     one drawn direction through each parameter, and one through all of them. `scales` are, for each parameter, the sum
-    of the norms of what the gradient is added up from; without them, its own norm.
+    of the norms of what the gradient is added up from, which says what is too far below it for float64's exponents;
+    without them, its own norm.
     """
     total = sum(array.size for array in gradients.values())
     rng = np.random.default_rng([seed, 3])
@@ -105,27 +111,35 @@ def _direction(gradients: Mapping[str, Array], names: Iterable[str], rng: np.ran
 
 
 class _Expected(NamedTuple):
-    """What the gradient says of a change, what its rounding is relative to, and how far float64 may be off."""
+    """What the gradient says of a change, what its rounding is relative to, and what float64's exponents leave out."""
 
     gradient: float
     size: float
-    rounding: float
+    least: float
+
+    def is_off(self, derivative: float) -> bool:
+        """Whether a derivative, which may be no number, does not agree."""
+        apart = abs(derivative - self.gradient)
+        return not isfinite(apart) or apart > TOLERANCE * max(self.size, abs(derivative))
 
 
-def _expected(run: Trace, plan: Change, gradients: Mapping[str, Array], scales: Mapping[str, float]) -> _Expected:
-    # The rounding estimate of a product of T factors, and of the sum over T steps.
-    factor = (16 + run.steps * sqrt(max(run.network.widths))) * _ULP
+def _expected(plan: Change, gradients: Mapping[str, Array], scales: Mapping[str, float]) -> _Expected:
     if plan.entry:
         name, index = plan.entry
         value = float(gradients[name][index])
-        return _Expected(value, abs(value), factor * scales[name])
+        return _Expected(value, abs(value), _LEAST * _bounded(scales[name]))
     assert plan.direction
     parts = [gradients[name] * array for name, array in plan.direction.items()]
     largest = max(float(np.abs(part).max()) for part in parts)
     # Scaled first: the squares of what is tiny would be 0.
     squares = sum(float(((part / largest) ** 2).sum()) for part in parts) if largest > 0 else 0.0
-    rounding = sum(factor * scales[name] * float(np.linalg.norm(array)) for name, array in plan.direction.items())
-    return _Expected(float(sum(part.sum() for part in parts)), largest * float(np.sqrt(squares)), rounding)
+    least = _LEAST * max(_bounded(scales[name]) for name in plan.direction)
+    return _Expected(float(sum(part.sum() for part in parts)), largest * float(np.sqrt(squares)), least)
+
+
+def _bounded(scale: float) -> float:
+    """A scale of at least 1, where the exponents of complex steps end, and no more than float64 holds."""
+    return min(max(scale, 1.0), float(np.finfo(np.float64).max))
 
 
 def _noise(run: Trace) -> float:
@@ -148,12 +162,11 @@ def _probe(
     noise: float,
 ) -> tuple[list[Probe], float]:
     """The derivatives along some changes, and how far the states are off."""
-    expected = [_expected(run, plan, gradients, scales) for plan in plans]
+    expected = [_expected(plan, gradients, scales) for plan in plans]
     steps = [_imaginary_step(one.size) for one in expected]
     exact, drift = _complex_steps(run, loss, plans, steps)
-    shaken, _ = _complex_steps(run, loss, plans, steps, np.random.default_rng(0))
-    shakes = [_SHAKEN * abs(one - other) for one, other in zip(exact, shaken, strict=True)]
-    _take_other_steps(run, loss, plans, expected, exact)
+    _take_other_steps(run, loss, plans, expected, exact, steps)
+    rounding = _rounding(run, loss, plans, expected, exact, steps)
     sizes = [_REAL * (1 + _entry_size(run, plan)) for plan in plans]
     real = [_sized(plan, h * k) for plan, h in zip(plans, sizes, strict=True) for k in (1, -1, 2, -2)]
     differences = PerturbedRun(run, real, anchored=False)
@@ -179,7 +192,7 @@ def _probe(
                 one.gradient,
                 exact[number],
                 one.size,
-                max(one.rounding, shakes[number]),
+                rounding[number],
                 central,
                 error,
                 kinked,
@@ -200,18 +213,41 @@ def _complex_steps(
 
 
 def _take_other_steps(
-    run: Trace, loss: Loss, plans: list[Change], expected: list[_Expected], exact: list[float]
+    run: Trace, loss: Loss, plans: list[Change], expected: list[_Expected], exact: list[float], steps: list[float]
 ) -> None:
     """Another step where the first does not agree: on its way a derivative may have left float64, and come back."""
     for step in _OTHER_STEPS:
-        off = [n for n, one in enumerate(expected) if abs(exact[n] - one.gradient) > TOLERANCE * one.size]
+        # What a step makes next to 0 has lost its digits, and agrees with whatever is said to be 0.
+        lost = [one.gradient == 0 and abs(exact[n]) * steps[n] <= _LEAST for n, one in enumerate(expected)]
+        off = [n for n, one in enumerate(expected) if (lost[n] and step > steps[n]) or one.is_off(exact[n])]
         if off:
             again, _ = _complex_steps(run, loss, [plans[n] for n in off], [step] * len(off))
             for n, value in zip(off, again, strict=True):
-                # What a step makes next to 0 has lost its digits, and agrees with whatever is said to be 0.
                 there = abs(value) * step > _LEAST
-                if there and abs(value - expected[n].gradient) < abs(exact[n] - expected[n].gradient):
-                    exact[n] = value
+                if there and (lost[n] or abs(value - expected[n].gradient) < abs(exact[n] - expected[n].gradient)):
+                    exact[n], steps[n] = value, step
+
+
+def _rounding(
+    run: Trace, loss: Loss, plans: list[Change], expected: list[_Expected], exact: list[float], steps: list[float]
+) -> list[float]:
+    """How far float64 may be off where a derivative does not agree: what last digits on the way make of it.
+
+    That is each derivative's own: one is far less than the rest of its gradient, and has all its digits, where all that
+    it is made of is small; another is as small because it cancels.
+    """
+    found = [one.least for one in expected]
+    off = [n for n, one in enumerate(expected) if one.is_off(exact[n])]
+    for draw in range(_SHAKES):
+        if not off:
+            break
+        rng = np.random.default_rng(draw)
+        shaken, _ = _complex_steps(run, loss, [plans[n] for n in off], [steps[n] for n in off], rng)
+        for n, value in zip(off, shaken, strict=True):
+            apart = _SHAKEN * abs(value - exact[n])
+            found[n] = max(found[n], apart) if isfinite(apart) else found[n]
+        off = [n for n in off if found[n] < abs(exact[n] - expected[n].gradient) < _BEYOND * found[n]]
+    return found
 
 
 def _sized(plan: Change, size: complex) -> Change:

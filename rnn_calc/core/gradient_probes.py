@@ -17,8 +17,9 @@ class Probe(NamedTuple):
     """One derivative that was looked at: of one entry of a parameter, or along a drawn direction (`entry` is None).
 
     `size` is what its rounding is relative to: for an entry the gradient itself, for a direction the root of the
-    squares of what is added up. `rounding` is what float64 may be off by. `central` is None where rounding hides it,
-    or where a relu switches within the step (`kinked`); `central_error` is how far it can be trusted.
+    squares of what is added up. `rounding` is what float64 may be off by in this derivative; it is looked for only
+    where gradient and complex step do not agree. `central` is None where rounding hides it, or where a relu switches
+    within the step (`kinked`); `central_error` is how far it can be trusted.
     """
 
     name: str

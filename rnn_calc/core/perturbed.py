@@ -30,6 +30,7 @@ from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
 
 _ULP = float(np.finfo(np.float64).eps)
+_LEAST_NORMAL = float(np.finfo(np.float64).tiny)
 
 # Real or complex; the first axis is the change.
 Numbers = NDArray[Any]
@@ -64,15 +65,17 @@ class PerturbedWeights:
             for name, found in entries.items()
         }
 
-    def vector(self, name: str) -> Numbers:
-        """A vector of weights with every change. Shapes: (P, n)."""
-        value: Numbers = np.repeat(self._arrays[name][None].astype(self._sizes.dtype), self.count, axis=0)
+    def vector(self, name: str, row: int | None = None) -> Numbers:
+        """A vector of weights, or a row of a table, with every change. Shapes: (P, n)."""
+        own = () if row is None else (row,)
+        value: Numbers = np.repeat(self._arrays[name][own][None].astype(self._sizes.dtype), self.count, axis=0)
         if name in self._entries:
-            numbers, (index,) = self._entries[name]
-            value[numbers, index] += self._sizes[numbers]
+            numbers, (*rows, column) = self._entries[name]
+            here = rows[0] == row if rows else slice(None)
+            value[numbers[here], column[here]] += self._sizes[numbers[here]]
         for number, direction in self._directions:
             if name in direction:
-                value[number] += self._sizes[number] * direction[name]
+                value[number] += self._sizes[number] * direction[name][own]
         return value
 
     def times(self, name: str, vector: Numbers) -> Numbers:
@@ -90,17 +93,10 @@ class PerturbedWeights:
                 product[number] += self._sizes[number] * (direction[name] @ vector[number])
         return product
 
-    def row(self, name: str, index: int) -> Numbers:
-        """A row of a table with every change. Shapes: (P, n)."""
-        value: Numbers = np.repeat(self._arrays[name][index][None].astype(self._sizes.dtype), self.count, axis=0)
-        if name in self._entries:
-            numbers, (row, column) = self._entries[name]
-            here = row == index
-            value[numbers[here], column[here]] += self._sizes[numbers[here]]
-        for number, direction in self._directions:
-            if name in direction:
-                value[number] += self._sizes[number] * direction[name][index]
-        return value
+
+def _last_digits(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Relative changes of up to 32 last digits, of which few are rounded to the same."""
+    return np.asarray(64 * _ULP * (rng.random(shape) - 0.5))
 
 
 def _sigmoid(z: Numbers) -> Numbers:
@@ -111,6 +107,11 @@ def _sigmoid(z: Numbers) -> Numbers:
 def _rest_of(gate: str) -> str:
     """The name of 1 − gate, which is kept beside it: of a gate that rounds to 1, nothing else would be left."""
     return f"1 - {gate}"
+
+
+def _as_traced(name: str) -> str:
+    """The name of a traced value that is kept beside a shaken one."""
+    return f"traced {name}"
 
 
 def _share(part: Numbers, other: Numbers) -> Numbers:
@@ -125,22 +126,32 @@ def _share(part: Numbers, other: Numbers) -> Numbers:
 class PerturbedEquations:
     """Equations with the weights of every change; `kinked` are the changes under which a relu went the other way.
 
-    That is looked for where `fours` says that changes come in groups of four, by h, −h, 2h and −2h.
+    That is looked for where `fours` says that changes come in groups of four, by h, −h, 2h and −2h. `shaken` changes
+    every value in its last digits, the real and the imaginary part each by itself.
     """
 
-    def __init__(self, weights: PerturbedWeights, *, fours: bool = False) -> None:
+    def __init__(
+        self, weights: PerturbedWeights, *, fours: bool = False, shaken: np.random.Generator | None = None
+    ) -> None:
         self.weights = weights
         self.kinked: Flags = np.zeros(weights.count, dtype=np.bool_)
         self._fours = fours
+        self._shaken = shaken
 
-    def step(self, layer: Layer, x: Numbers, previous: Mapping[str, Numbers]) -> dict[str, Numbers]:
-        """The states of a layer after one step. Shapes: each (P, n)."""
-        now: dict[str, Numbers] = {"x": x}
+    def step(
+        self, layer: Layer, x: Numbers, previous: Mapping[str, Numbers], traced: Mapping[str, Array] | None = None
+    ) -> dict[str, Numbers]:
+        """The states of a layer after one step; relus of values that `traced` has go as they went there.
+
+        Shapes: each (P, n), of `traced` (n,).
+        """
+        now: dict[str, Numbers] = {"x": x, **{_as_traced(name): value for name, value in (traced or {}).items()}}
         for equation in layer.equations:
             match equation.expression:
                 case Apply("sigmoid", argument):
                     z = self.value(argument, now, previous)
-                    now[equation.name], now[_rest_of(equation.name)] = _sigmoid(z), _sigmoid(-z)
+                    now[equation.name] = self.rounded(_sigmoid(z))
+                    now[_rest_of(equation.name)] = self.rounded(_sigmoid(-z))
                 case expression:
                     now[equation.name] = self.value(expression, now, previous)
         return {name: now[name] for name in layer.state}
@@ -150,7 +161,7 @@ class PerturbedEquations:
         embedding = run.network.embedding
         if embedding:
             assert run.tokens is not None
-            return self.weights.row(embedding.parameters[0].name, int(run.tokens[t]))
+            return self.weights.vector(embedding.parameters[0].name, int(run.tokens[t]))
         return np.repeat(run.x[t][None], self.weights.count, axis=0)
 
     def outputs(self, network: Network, top: Sequence[Numbers]) -> Numbers:
@@ -162,6 +173,17 @@ class PerturbedEquations:
 
     def value(self, node: Expression, now: Mapping[str, Numbers], previous: Mapping[str, Numbers]) -> Numbers:
         """The value of an expression at one step. Shapes: each (P, n)."""
+        return self.rounded(self._evaluated(node, now, previous))
+
+    def rounded(self, value: Numbers) -> Numbers:
+        """The value, with other last digits where it is to be shaken."""
+        if self._shaken is None:
+            return value
+        real, imaginary = (_last_digits(self._shaken, value.shape) for _ in range(2))
+        # Below the least normal numbers, or at a 0 that may be left of them, a last digit is one of the least normal.
+        return np.asarray(value.real * (1 + real) + 1j * (value.imag * (1 + imaginary) + imaginary * _LEAST_NORMAL))
+
+    def _evaluated(self, node: Expression, now: Mapping[str, Numbers], previous: Mapping[str, Numbers]) -> Numbers:
         match node:
             case Vector(name=name, previous=before):
                 return (previous if before else now)[name]
@@ -180,6 +202,9 @@ class PerturbedEquations:
                 return np.asarray(self.value(left, now, previous) / self.value(right, now, previous))
             case Apply(function, Vector(name=name, previous=False)) if function == COMPLEMENT and _rest_of(name) in now:
                 return now[_rest_of(name)]
+            case Apply("relu", Vector(name=name, previous=False) as argument) if _as_traced(name) in now:
+                # Where trace and equations agree on 0, other last digits would be another derivative.
+                return np.where(now[_as_traced(name)] > 0, self.value(argument, now, previous), 0)
             case Apply(function, argument):
                 return self._apply(function, self.value(argument, now, previous))
             case _:
@@ -209,15 +234,19 @@ class PerturbedRun:
 
     With `anchored`, each step starts from the real parts of the traced states, so that what a chaotic network makes of
     rounding does not count; `drift` is then the largest difference, relative to the state, within one step. `shaken`
-    changes those states in their last digit, which shows what rounding may make of the outputs.
+    changes weights, states and all that is between them in their last digits: what that makes of a derivative, rounding
+    may have made of it.
     """
 
     def __init__(
         self, run: Trace, changes: list[Change], *, anchored: bool, shaken: np.random.Generator | None = None
     ) -> None:
-        self._shaken = shaken
-        self._equations = PerturbedEquations(PerturbedWeights(run.weights.arrays, changes), fours=not anchored)
-        self._anchored = anchored
+        arrays = run.weights.arrays
+        if shaken is not None:
+            # A product that cancels both along its rows and down its columns shows it by no digit of a vector.
+            arrays = {name: array * (1 + _last_digits(shaken, array.shape)) for name, array in arrays.items()}
+        self._equations = PerturbedEquations(PerturbedWeights(arrays, changes), fours=not anchored, shaken=shaken)
+        self._anchored, self._shaken = anchored, shaken is not None
         self.drift = 0.0
         with np.errstate(all="ignore"):
             self.outputs = self._follow(run)
@@ -247,7 +276,8 @@ class PerturbedRun:
         state: dict[str, Numbers] = {name: np.repeat(own[None], count, axis=0) for name, own in initial.items()}
         found: list[Numbers] = []
         for t, x_t in enumerate(x[::-1] if layer.reverse else x):
-            state = self._equations.step(layer, x_t, state)
+            seen = {name: value[t] for name, value in traced.items()} if self._shaken else None
+            state = self._equations.step(layer, x_t, state, seen)
             if self._anchored:
                 state = {name: self._anchor(value, traced[name][t]) for name, value in state.items()}
             found.append(state["h"])
@@ -256,23 +286,17 @@ class PerturbedRun:
     def _anchor(self, value: Numbers, traced: Array) -> Numbers:
         apart = np.abs(value.real - traced) / (1 + np.abs(traced))
         self.drift = max(self.drift, float(apart.max()))
-        if self._shaken is not None:
-            traced = traced * (1 + _ULP * self._shaken.choice((-1.0, 1.0), traced.shape))
-        return np.asarray(traced + 1j * value.imag)
+        return self._equations.rounded(np.asarray(traced + 1j * value.imag))
 
 
 def _merged(network: Network, level: int, states: Sequence[Numbers]) -> Numbers:
-    """What a layer gives to the next."""
+    """What a layer gives to the next: its state, or those of both directions made one."""
     if not network.merges:
         return states[0]
     merge = network.merges[level].equations[0].expression
     assert isinstance(merge, Merge)
-    return _joined(merge.how, states[0], states[1])
-
-
-def _joined(how: str, forward: Numbers, backward: Numbers) -> Numbers:
-    """Both directions made one."""
-    match how:
+    forward, backward = states
+    match merge.how:
         case "concat":
             return np.concatenate((forward, backward), axis=-1)
         case "product":
