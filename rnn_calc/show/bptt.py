@@ -15,7 +15,7 @@ from rnn_calc.show.bptt_lags import clip_blocks, lag_blocks, truncation_blocks
 from rnn_calc.show.bptt_pictures import bptt_pictures, delta_chart
 from rnn_calc.show.bptt_report import Bptt, loss_formula
 from rnn_calc.show.bptt_words import meaning_of
-from rnn_calc.show.charts import chart_figure
+from rnn_calc.show.charts import chart_figure, sparkline
 from rnn_calc.show.document import Block, Column, Document, Magnitude, Table, Text, Value
 from rnn_calc.show.format import plural, power_of_ten, short
 from rnn_calc.show.gradient_check import check_blocks
@@ -169,6 +169,10 @@ def _scaled_vector(array: Scaled, t: int, *, whole: bool) -> Value:
     return Magnitude(float(own.log10_norms[0]))
 
 
+# Bars of a line that shows how much each step adds.
+_SPARKS = 16
+
+
 def _gradient_table(shown: Bptt) -> Table:
     few = all(own.array.size <= _MOST_ENTRIES for own in shown.stored)
     columns = [Column("parameter", "math"), Column("shape", "shape"), Column("norm", "number")]
@@ -176,14 +180,16 @@ def _gradient_table(shown: Bptt) -> Table:
         columns.append(Column("gradient", "vector"))
     else:
         columns.append(Column("largest entry"))
+    columns.append(Column(f"t = 1 … {shown.steps}"))
     rows: list[tuple[Value, ...]] = []
     for own in shown.stored:
         shape = write_shape(own.array.shape, column_matrices=shown.notation.convention.column_matrices)
         norm = Magnitude(own.log10_norm)
         last: Value = tuple(map(float, own.array.ravel())) if few else _largest(own.symbol, own.array)
-        rows.append((f"∂L/∂{own.symbol}", shape, norm, last))
-    total = ("all together", "", Magnitude(shown.together[0]), "")
-    return Table("The gradient: all steps added up", tuple(columns), tuple(rows), total)
+        added = sparkline(own.step_log10_norms.tolist(), _SPARKS)
+        rows.append((f"∂L/∂{own.symbol}", shape, norm, last, added))
+    total = ("all together", "", Magnitude(shown.together[0]), "", "")
+    return Table("The gradient: all steps added up (bars: log₁₀ of what each adds)", tuple(columns), tuple(rows), total)
 
 
 def entry_name(symbol: str, index: tuple[int, ...]) -> str:
