@@ -47,7 +47,8 @@ class Decay:
     `width` is that of all states of the layer; `direct` is the path through the gate that multiplies s, if one does.
     The norm of the float64 product lies between `log10_low` and `log10_high`, as the `certificate` sums up.
 
-    Shapes: log10_singular_values (lags, r), the r largest where they were asked for, the largest first.
+    Shapes: log10_singular_values (lags, r), the r largest where they were asked for, the largest first;
+    minus infinity for an exact zero, NaN where rounding hides the value.
     Units: `rate_per_step` is a factor a step, `half_life` and `doubling_time` are steps. An exact zero has the
     logarithm −∞. `rounding` estimates the relative error of a norm after all products.
     """

@@ -34,7 +34,8 @@ def _columns(network: NetworkDecay) -> dict[str, Array | None]:
 def csv_rows(networks: tuple[NetworkDecay, ...]) -> Iterator[tuple[object, ...]]:
     """Logarithms, a row a lag; where all pairs were measured, a row a pair.
 
-    The empty cell is an exact zero's, that of a bound which a gated cell has not, or of a lag that there is not.
+    The empty cell is an exact zero's, that of a singular value which rounding hides, of a bound which a gated cell has
+    not, or of a lag that there is not.
     """
     if networks[0].pairs:
         yield from pair_csv(networks)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from math import inf, isfinite
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rnn_calc.core.decay import Decay, DecayReport
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.weights import Array
@@ -138,7 +140,7 @@ def _decay_json(decay: Decay, bounds: Array | None = None) -> dict[str, object]:
     content["lags"] = [
         {
             **_lag_json(lag, decay.log10_norm(lag), None if bounds is None else float(bounds[lag - 1])),
-            **({} if values is None else {"log10_singular_values": finite_numbers(values[lag - 1])}),
+            **({} if values is None else _singular_json(values[lag - 1])),
         }
         for lag in decay.lags
     ]
@@ -157,6 +159,13 @@ def _lag_json(lag: int, norm: float, bound: float | None) -> dict[str, object]:
 def finite(value: float | None) -> float | None:
     """The number, if it is one."""
     return value if value is not None and isfinite(value) else None
+
+
+def _singular_json(values: Array) -> dict[str, object]:
+    """The logarithms; null for an exact zero, and for as many as rounding hides, which come before these."""
+    hidden = int(np.isnan(values).sum())
+    found: dict[str, object] = {"log10_singular_values": finite_numbers(values)}
+    return found | ({"hidden_by_rounding": hidden} if hidden else {})
 
 
 def finite_numbers(values: Array) -> list[float | None]:

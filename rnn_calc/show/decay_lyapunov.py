@@ -47,8 +47,7 @@ def _said(network: NetworkDecay, report: LyapunovReport) -> list[str]:
     first = network.first
     return [
         f"Rates along {plural(report.steps, 'step')} (the first {report.burn_in:,} are left out), at which small "
-        f"differences of the state grow or shrink, by QR; the errors come from {plural(report.blocks, 'block')} of "
-        "steps, taken as independent.",
+        f"differences of the state grow or shrink, by QR; {_about_errors(report)}.",
         _about_dimension(report),
         f"A rate is no norm: e^(λ₁·lag) is not ‖{block_of(first, first)}‖₂ at any one lag, which also has a "
         f"transient. Its fitted rate per step is {short(first.rate_per_step)}, and e^λ₁ is "
@@ -56,6 +55,12 @@ def _said(network: NetworkDecay, report: LyapunovReport) -> list[str]:
         *_about_the_sign(report),
         *_about_the_unresolved(report),
     ]
+
+
+def _about_errors(report: LyapunovReport) -> str:
+    if report.blocks < 2:
+        return "one step has no error to tell, which takes two blocks of steps"
+    return f"the errors come from {report.blocks} blocks of steps, taken as independent"
 
 
 def _about_dimension(report: LyapunovReport) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 
 import numpy as np
 
 from rnn_calc.show.charts import chart_figure
 from rnn_calc.show.decay_series import Series, chosen_lags
-from rnn_calc.show.document import Block, Column, Magnitude, Table, Value
+from rnn_calc.show.document import Block, Column, Magnitude, Table, Text, Value
 from rnn_calc.show.picture import Chart, Curve
 
 # More curves than these cannot be told apart.
 _MOST_CURVES = 6
+_HIDDEN = (
+    "–: rounding hides it. Within one step it shrank so far beside others (units that are off or saturated) that "
+    "float64 cannot tell it from 0; nor what is smaller, from that lag on."
+)
 
 
 def sigma(number: int) -> str:
@@ -47,9 +52,12 @@ def singular_blocks(group: Sequence[Series], *, several: bool) -> list[Block]:
         count = values.shape[1]
         columns = (Column("lag", "index"), *(Column(sigma(place + 1), "number") for place in range(count)))
         rows: tuple[tuple[Value, ...], ...] = tuple(
-            (lag, *map(Magnitude, values[lag - 1].tolist())) for lag in chosen_lags(len(values))
+            (lag, *(None if isnan(value) else Magnitude(value) for value in values[lag - 1].tolist()))
+            for lag in chosen_lags(len(values))
         )
         which = "The singular value" if count == 1 else f"The {count} largest singular values"
         title = f"{which} of {one.block} at some lags{f' ({one.label})' if several else ''}"
         blocks.append(Table(title, columns, rows))
+        if np.isnan(values).any():
+            blocks.append(Text((f"· {_HIDDEN}",)))
     return blocks

@@ -119,6 +119,32 @@ def test_the_longest_lag_forward_is_the_pair_of_the_last_step_and_the_first_stat
         assert [len(row) for row in rows] == list(range(1, 13))
 
 
+def test_a_singular_value_that_rounding_hides_is_not_told(tmp_path: Path) -> None:
+    path = tmp_path / "saturated.toml"
+    path.write_text(
+        "d_in = 1\nd_h = 3\nd_out = 0\n[weights]\nW_xh = [[0], [0], [0]]\nb_h = [0, 25, 0.1]\n"
+        "W_hh = [[0.5, 0.2, 0.1], [0.3, 0.4, -0.2], [-0.1, 0.6, 0.7]]\n"
+    )
+    options = ("--model", str(path), "--inputs", "zeros", "--steps", "4", "--singular-values", "3", "--no-remedies")
+    first, *others = answer(*options)["lags"]
+    assert first["log10_singular_values"][2] == pytest.approx(-21.8, abs=0.2)  # the slope is 4 e^−50
+    assert "hidden_by_rounding" not in first
+    for row in others:
+        assert row["hidden_by_rounding"] == 1
+        assert None not in row["log10_singular_values"][:2]
+        assert row["log10_singular_values"][2] is None
+    page = " ".join(calc("gradient-decay", *options).out.split())
+    assert "–: rounding hides it" in page
+    assert "–: rounding hides it" not in calc("gradient-decay", "--singular-values", "3").out
+    assert calc("gradient-decay", *options, "--format", "csv").out.splitlines()[-1].endswith(",")
+
+
+def test_exponents_from_one_step_have_no_error_and_none_is_spoken_of() -> None:
+    page = " ".join(calc("gradient-decay", "--lyapunov", "1", "--burn-in", "49").out.split())
+    assert "by QR; one step has no error to tell, which takes two blocks of steps." in page
+    assert "taken as independent" not in page
+
+
 def test_the_norm_is_the_largest_singular_value_of_each_state() -> None:
     found = answer(*RUN, "--through", "state,h,c", "--singular-values", "1")
     assert found["state"] == "state"
