@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _HEIGHT = 14
 # What uniplot needs at the right of the plot for its axis labels.
 _MARGIN = 14
+# Logarithms no further apart than this share of their size are level.
+_ROUNDING = 1e-9
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -67,9 +69,20 @@ def _draw(chart: Chart, layout: Layout) -> list[Line]:
             width=max(20, layout.width - _MARGIN),
             height=_HEIGHT,
             line_length_hard_cap=layout.width,
+            **_least_height(series, log10=chart.log10),
         )
     style = "ansi" if color else ""
     return [*([(line.rstrip(), style)] for line in str(text).splitlines()), *left_out]
+
+
+def _least_height(series: Sequence[_Points], *, log10: bool) -> dict[str, float]:
+    """Limits for logarithms that differ by rounding alone: it would fill the whole chart."""
+    low, high = min(float(points.y.min()) for points in series), max(float(points.y.max()) for points in series)
+    middle = round(low / 2 + high / 2, 6)
+    if not log10 or high - low > _ROUNDING * max(1.0, abs(middle)):
+        return {}
+    # In the middle of a row, not between two.
+    return {"y_min": middle - 1 + 2 / (_HEIGHT + 1), "y_max": middle + 1}
 
 
 def _series(curve: Curve) -> Iterator[_Points]:

@@ -22,9 +22,25 @@ def theory_of(report: DecayReport, matrix: str = "W_hh") -> tuple[str, ...]:
     """
     radius, norm, slope = report.spectral_radius, report.spectral_norm, report.max_slope
     if radius is None or norm is None or slope is None:
-        return tuple(_about_gates(report))
+        return (*_about_gates(report), *_about_the_trend(report))
     single = Single(report, matrix, radius, norm, slope)
-    return (*_about_the_bound(single), *about_eigenvalues(single), *about_transients(single))
+    said = (*_about_the_bound(single), *about_eigenvalues(single), *about_transients(single))
+    return (*said, *_about_the_trend(report))
+
+
+def _about_the_trend(report: DecayReport) -> Iterator[str]:
+    """Where a norm has not got beyond 1 in the direction that its verdict names: what the verdict goes by."""
+    for decay in report.decays:
+        lag = decay.lags[-1]
+        end, growing = decay.log10_norm(lag), decay.verdict == "exploding"
+        if decay.verdict == "steady" or (end >= 0 if growing else end <= 0):
+            continue
+        change, side = ("grow", "below") if growing else ("shrink", "above")
+        yield (
+            f"{decay.verdict.capitalize()} is a trend here: over the longer half of the lags the norm of "
+            f"{_symbol(report, decay)} is fitted to {change} by a factor of {apart_from_1(decay.rate_per_step)} a step;"
+            f" at lag {lag} it is {power_of_ten(end)}, still {side} 1."
+        )
 
 
 def _about_the_bound(single: Single) -> Iterator[str]:

@@ -142,6 +142,16 @@ def test_each_curve_of_a_chart_has_its_letter() -> None:
     assert "xx median, quartiles" in "\n".join(drawn(ENSEMBLE))
 
 
+@pytest.mark.parametrize("level", [0.0, -2.5, -400000.0])
+def test_what_differs_by_rounding_alone_is_level(level: float) -> None:
+    lags = np.arange(1.0, 50.0)
+    curve = Curve("norm", lags, level + max(1.0, abs(level)) * 1e-16 * lags, "norm")
+    lines = drawn(Chart("", "lag", "norm", (curve,), log10=True))
+    rows = [line for line in lines if line.startswith("│") and re.search("[\u2801-\u28ff]", line)]
+    assert len(rows) == 1
+    assert "e-" not in "".join(lines)
+
+
 def test_exact_zeros_alone_are_no_curve() -> None:
     assert drawn(NOTHING) == ["norm: exactly 0, so not drawn."]
     beside = drawn(NOTHING._replace(curves=(*NOTHING.curves, *DECAY.curves[1:])))

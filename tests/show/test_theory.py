@@ -53,6 +53,15 @@ def test_one_unit_is_never_called_not_normal() -> None:
     assert "not normal" not in said(report_of([[0.99]], 10))
 
 
+def test_a_verdict_that_the_last_norm_has_not_come_to_is_called_a_trend() -> None:
+    text = said(report_of(JORDAN, 31))
+    assert "Vanishing is a trend here: over the longer half of the lags the norm of h is fitted to shrink" in text
+    # ‖J^30‖ is about 5·30·0.9^29.
+    assert "a step; at lag 30 it is 7.065, still above 1." in text
+    for report in (report_of(JORDAN, 100), report_of([[0.5]], 30), report_of([[1.2]], 30)):
+        assert "is a trend here" not in said(report)
+
+
 def test_too_few_lags_are_called_too_few() -> None:
     for radius in (0.99, 1.01):
         text = said(report_of([[radius]], 10))
