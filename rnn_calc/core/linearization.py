@@ -172,12 +172,13 @@ class Linearization:
 
     def _pull_many(self, t: int, pending: dict[Place, Array], blocks: dict[Place, list[Block]]) -> dict[str, Array]:
         """`pull` of many rows."""
+        memory = self._row(len(next(iter(pending.values()))))
         for target in self.parts:
             rows = pending.pop(target, None)
             if rows is None:
                 continue
             for block in blocks[target]:
-                _add(pending, block.operand, block.times(rows, t))
+                _add(pending, block.operand, block.times(rows, t, memory))
             for place, path in self.direct[target]:
                 _add(pending, place, rows * path[t])
         return {place.name: rows for place, rows in pending.items() if isinstance(place, Vector)}

@@ -51,10 +51,12 @@ class Block(NamedTuple):
     part: Part
     matrices: Array
 
-    def times(self, rows: Array, t: int) -> Array:
-        """Rows of cotangents of the target, taken back to the vector."""
+    def times(self, rows: Array, t: int, memory: Array) -> Array:
+        """Rows of cotangents of the target, taken back to the vector; `memory` (r, layout.width) is written over."""
         if len(self.matrices) == 1:
-            return np.asarray((rows * self.part.at(t)[0]) @ self.matrices[0])
+            return np.asarray(
+                np.multiply(rows, self.part.at(t)[0], out=memory[:, self.part.columns]) @ self.matrices[0]
+            )
         return rows @ self._matrix(t)
 
     def times_transposed(self, rows: Array, t: int) -> Array:
