@@ -107,8 +107,12 @@ def _lstm_chain(d_h: int, steps: int) -> None:
     def ours() -> object:
         return gradient_decay(done)
 
+    def of_h() -> object:
+        return gradient_decay(done, states=("h",))
+
     what = f"gradient-decay, lstm, h and c, d_h = {d_h}, T = {steps}"
     compare(f"{what}, against the bare chain", ours, lambda: chain(norms=False), 0.5, rounds=5)
+    compare(f"{what}, h alone", of_h, lambda: chain(norms=False), 0.5, rounds=5)
     compare(f"{what}, … with norm(., 2)", ours, lambda: chain(norms=True), 0.1, rounds=1, warm_up=False)
 
 
