@@ -46,7 +46,7 @@ def _left_out(count: int) -> list[str]:
 def _said(network: NetworkDecay, report: LyapunovReport) -> list[str]:
     first = network.first
     return [
-        f"Rates along {plural(report.steps, 'step')} (the first {report.burn_in:,} are left out), at which small "
+        f"Rates along {plural(report.steps, 'step')} ({_burned(report.burn_in)} left out), at which small "
         f"differences of the state grow or shrink, by QR; {_about_errors(report)}.",
         _about_dimension(report),
         f"A rate is no norm: e^(λ₁·lag) is not ‖{block_of(first, first)}‖₂ at any one lag, which also has a "
@@ -55,6 +55,10 @@ def _said(network: NetworkDecay, report: LyapunovReport) -> list[str]:
         *_about_the_sign(report),
         *_about_the_unresolved(report),
     ]
+
+
+def _burned(count: int) -> str:
+    return f"the first {count:,} are" if count > 1 else "the first is" if count else "none is"
 
 
 def _about_errors(report: LyapunovReport) -> str:

@@ -143,6 +143,10 @@ def test_exponents_from_one_step_have_no_error_and_none_is_spoken_of() -> None:
     page = " ".join(calc("gradient-decay", "--lyapunov", "1", "--burn-in", "49").out.split())
     assert "by QR; one step has no error to tell, which takes two blocks of steps." in page
     assert "taken as independent" not in page
+    for burn_in, told in ((0, "none is"), (1, "the first is"), (2, "the first 2 are")):
+        options = ("--lyapunov", "1", "--burn-in", str(burn_in), "--steps", str(10 + burn_in))
+        page = " ".join(calc("gradient-decay", *options).out.split())
+        assert f"({told} left out)" in page
 
 
 def test_the_norm_is_the_largest_singular_value_of_each_state() -> None:
