@@ -215,7 +215,7 @@ def _path(path: str, to: str | None, gradients: Gradients, notation: Notation) -
     run = gradients.trace
     weight = parse_occurrence(path, notation, run.steps)
     target, label = parse_target(to, notation, run.steps)
-    report = follow_paths(run, gradients.loss_function, weight.name, weight.index, weight.step, target)
+    report = follow_paths(run, gradients.loss_function, weight.name, weight.entry, weight.step, target)
     return PathShown(report, weight.label, label)
 
 

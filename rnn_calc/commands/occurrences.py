@@ -20,7 +20,7 @@ class Occurrence(NamedTuple):
     """An entry of a parameter (canonical name, column reading) at a step, and how it was written."""
 
     name: str
-    index: tuple[int, ...]
+    entry: tuple[int, ...]
     step: int
     label: str
 
