@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
-from timing import compare, seconds
+from timing import compare, seconds, torch_alone
 
 
 def decay() -> None:
@@ -118,14 +118,11 @@ def _lstm_chain(d_h: int, steps: int) -> None:
 
 def jacrev() -> None:
     """All lags against torch.func.jacrev of h_T by h_k, for each k."""
-    try:
-        import torch
-    except ImportError:
-        print("jacrev: torch is not installed, nothing to compare with")
+    torch = torch_alone("jacrev")
+    if torch is None:
         return
     from rnn_calc import gradient_decay
 
-    torch.set_num_threads(1)
     d_h, steps = 64, 100
     done = _run("rnn", 64, d_h, steps)
     W_xh, W_hh = (torch.tensor(done.weights[name]) for name in ("W_xh", "W_hh"))
@@ -134,7 +131,7 @@ def jacrev() -> None:
     def theirs() -> None:
         for k in range(steps - 1):
 
-            def last(state: torch.Tensor, k: int = k) -> torch.Tensor:
+            def last(state: Any, k: int = k) -> Any:
                 for t in range(k + 1, steps):
                     state = torch.tanh(W_xh @ x[t] + W_hh @ state)
                 return state
@@ -147,15 +144,12 @@ def jacrev() -> None:
 
 def bptt() -> None:
     """Forward and backward, every parameter's gradient, against torch.nn.RNN, LSTM and GRU in float64."""
-    try:
-        import torch
-    except ImportError:
-        print("bptt: torch is not installed, nothing to compare with")
+    torch = torch_alone("bptt")
+    if torch is None:
         return
     from rnn_calc import Loss, backpropagate
     from rnn_calc import trace as run_trace
 
-    torch.set_num_threads(1)
     for cell, kind in (("rnn", "RNN"), ("lstm", "LSTM"), ("gru", "GRU")):
         for d_h, steps in ((64, 1_000), (512, 500)):
             done = _run(cell, d_h, d_h, steps, biases=2)

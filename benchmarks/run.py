@@ -10,9 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from gradients import across_lengths, bptt, chains, decay, from_loss, jacrev
-from timing import STARTS, compare, process, report_peak, seconds
+from timing import STARTS, compare, process, report_peak, seconds, torch_alone
 
 
 def startup() -> None:
@@ -38,10 +39,8 @@ TRACES = (
 
 def trace() -> None:
     """The forward pass against torch.nn.RNN, LSTM and GRU in float64; a trace keeps every gate of every step."""
-    try:
-        import torch
-    except ImportError:
-        print("trace: torch is not installed, nothing to compare with")
+    torch = torch_alone("trace")
+    if torch is None:
         return
     import numpy as np
 
@@ -49,7 +48,6 @@ def trace() -> None:
     from rnn_calc import trace as run_trace
     from rnn_calc.core.cells import CELLS
 
-    torch.set_num_threads(1)
     for cell, kind, d_in, d_h, steps, limit in TRACES:
         network = Network(d_in, d_h, cell=CELLS[cell], biases=2)
         weights = make_weights(network)
@@ -57,7 +55,7 @@ def trace() -> None:
         reference = getattr(torch.nn, kind)(d_in, d_h, dtype=torch.float64, batch_first=True)
         inputs = torch.tensor(x)[None]
 
-        def theirs(reference: torch.nn.RNNBase = reference, inputs: torch.Tensor = inputs) -> None:
+        def theirs(reference: Any = reference, inputs: Any = inputs) -> None:
             with torch.no_grad():
                 reference(inputs)
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from statistics import median
+from typing import Any
 
 THREADS = {"OPENBLAS_NUMTHREADS": "1", "OMP_NUMTHREADS": "1", "MKL_NUMTHREADS": "1"}
 os.environ.update(THREADS)
@@ -38,6 +39,17 @@ def compare(
         f"{name:<58} {a:9.1f} ms {b:9.1f} ms  ratio {median(ratios):.3f} "
         f"({ratios[0]:.3f} to {ratios[-1]:.3f}), limit {limit}  {mark}"
     )
+
+
+def torch_alone(part: str) -> Any:
+    """Torch with one thread; None, and a line that says so, where it is not installed."""
+    try:
+        import torch
+    except ImportError:
+        print(f"{part}: torch is not installed, nothing to compare with")
+        return None
+    torch.set_num_threads(1)
+    return torch
 
 
 def process(*command: str) -> Action:

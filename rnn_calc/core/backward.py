@@ -48,11 +48,6 @@ class Scaled:
     rows: Array
     exponents: Exponents
 
-    @classmethod
-    def zeros(cls, steps: int, width: int) -> Scaled:
-        """Zeros, with the exponent 0."""
-        return cls(np.zeros((steps, width)), np.zeros(steps, dtype=np.int64))
-
     def __getitem__(self, steps: slice) -> Scaled:
         return Scaled(self.rows[steps], self.exponents[steps])
 
