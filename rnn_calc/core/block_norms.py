@@ -16,7 +16,7 @@ from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.entry_products import EntryProduct
 from rnn_calc.core.errors import NonFiniteError
 from rnn_calc.core.evaluation import Values
-from rnn_calc.core.extended import has_lost_gates, norms_by_entry
+from rnn_calc.core.extended import needs_entries, norms_by_entry
 from rnn_calc.core.lanczos import UNIT_ROUNDOFF
 from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.memory import FLOAT64, require_memory
@@ -100,9 +100,7 @@ class BlockNorms:
         # The product, what multiplies it, and the work of its singular values: 8.4 and 8.2 d_h² at d_h = 1500 and 2000.
         self._require_matrices(rows, 10 + len(self._jacobians))
         derivative = Linearization(self._engine, self._values)
-        # What one function of a linear map saturates evenly has been lifted already.
-        lifted = bool(derivative.exponents.any())
-        if derivative.uneven_chain() or (not lifted and has_lost_gates(self._engine, self._values)):
+        if needs_entries(derivative, self._engine, self._values):
             self._refuse_singular_values()
             return {state: self._by_entry(derivative, state) for state in states}
         found: dict[str, BlockDecay | None] = dict.fromkeys(states)

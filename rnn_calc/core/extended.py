@@ -17,7 +17,7 @@ from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.equations import Apply, walk
 from rnn_calc.core.evaluation import Values, evaluate
 from rnn_calc.core.functions import ELEMENTWISE, FARTHEST, is_uneven
-from rnn_calc.core.linearization import Chain
+from rnn_calc.core.linearization import Chain, Linearization
 from rnn_calc.core.weights import Array
 
 # The exponent of an entry that is 0: below every other, and far from the end of int64.
@@ -124,6 +124,13 @@ def norms_by_entry(
         if lag in jacobians:
             kept[lag] = product.plain()
     return norms
+
+
+def needs_entries(derivative: Linearization, engine: Engine, values: Values) -> bool:
+    """Whether float64 with an exponent a row loses slopes or gates of the run that may decide a norm."""
+    # What one function of a linear map saturates evenly has been lifted already.
+    lifted = bool(derivative.exponents.any())
+    return derivative.uneven_chain() is not None or (not lifted and has_lost_gates(engine, values))
 
 
 def has_lost_gates(engine: Engine, values: Values) -> bool:

@@ -144,7 +144,7 @@ def _bounded(scale: float) -> float:
 
 def _noise(run: Trace) -> float:
     """What rounding makes of the outputs, relative to them: the run is made anew without a change."""
-    traced = run.h if run.y is None else run.y
+    traced = run.result
     with np.errstate(all="ignore"):
         anew = PerturbedRun(run, [Change(0.0)] * 4, anchored=False).outputs
         size = float(np.linalg.norm(traced))
@@ -170,7 +170,7 @@ def _probe(
     sizes = [_REAL * (1 + _entry_size(run, plan)) for plan in plans]
     real = [_sized(plan, h * k) for plan, h in zip(plans, sizes, strict=True) for k in (1, -1, 2, -2)]
     differences = PerturbedRun(run, real, anchored=False)
-    traced = run.h if run.y is None else run.y
+    traced = run.result
     found = []
     for number, (plan, one) in enumerate(zip(plans, expected, strict=True)):
         outputs = [differences.outputs[:, 4 * number + k] for k in range(4)]

@@ -139,7 +139,7 @@ def backpropagate(trace: Trace, loss: Loss) -> Gradients:
     if trace.x.ndim != 2:
         raise DataError("Backpropagation is done on one sequence, not on a batch.")
     _require_memory(trace)
-    outputs = trace.h if trace.y is None else trace.y
+    outputs = trace.result
     losses, own = loss.steps(outputs), loss.gradient(outputs)
     if not (np.isfinite(losses).all() and np.isfinite(own).all()):
         raise NonFiniteError("The loss has no finite value or derivative at some step; scale weights or targets down.")

@@ -56,7 +56,7 @@ def lag_gradients(trace: Trace, loss: Loss, watch: Watch = iter) -> Iterator[Lag
 
     Truncated backpropagation that goes k steps back is the sum over lags 0 to k.
     """
-    outputs = trace.h if trace.y is None else trace.y
+    outputs = trace.result
     own = loss.gradient(outputs)
     ways = [_Way(run, trace) for run in trace.layers]
     exponents = np.zeros(trace.steps, dtype=np.int64)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnn_calc.core.backward import Backward, Local, Scaled
-from rnn_calc.core.elementwise import products_of
 from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.errors import DataError, NonFiniteError
-from rnn_calc.core.gradients import backpropagate
+from rnn_calc.core.gradients import backpropagate, joined_gradient
 from rnn_calc.core.layer_trace import LayerTrace
 from rnn_calc.core.losses import Loss
 from rnn_calc.core.trace import Trace
@@ -57,7 +56,7 @@ def loss_decay(trace: Trace, loss: Loss, watch: Watch = iter) -> LossDecay:
         layers = [LossNorms(own.run, _in_time(own.run, _norms(own.states))) for own in found.layers]
         return LossDecay(trace, loss, found.loss, tuple(layers))
     (run,) = trace.layers
-    outputs = trace.h if trace.y is None else trace.y
+    outputs = trace.result
     norms = {name: np.empty(trace.steps) for name in run.layer.state}
     backward = Backward(Engine(run.layer, trace.weights), run.values, _local(trace, loss, outputs))
     done = iter(watch(range(trace.steps)))
@@ -80,15 +79,11 @@ def _in_time(run: LayerTrace, norms: dict[str, Array]) -> dict[str, Array]:
 
 def _local(trace: Trace, loss: Loss, outputs: Array) -> Local:
     """∂L_t/∂h_t of some steps, made when they are asked for."""
-    matrix = None
-    if trace.network.readout:
-        (product,) = products_of(trace.network.readout.equations[0].expression)
-        matrix = trace.weights[product.matrix.name]
 
     def of(steps: slice) -> Scaled:
         own = loss.gradient(outputs, steps)
         if not np.isfinite(own).all():
             raise NonFiniteError("The loss has no finite derivative at some step; scale weights or targets down.")
-        return Scaled(own if matrix is None else own @ matrix, np.zeros(len(own), dtype=np.int64))
+        return Scaled(joined_gradient(trace, own), np.zeros(len(own), dtype=np.int64))
 
     return of

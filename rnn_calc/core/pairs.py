@@ -13,7 +13,7 @@ from rnn_calc.core.convoy import Convoy
 from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.entry_products import EntryProduct
 from rnn_calc.core.errors import DataError, quoted
-from rnn_calc.core.extended import has_lost_gates
+from rnn_calc.core.extended import needs_entries
 from rnn_calc.core.lanczos import UNIT_ROUNDOFF
 from rnn_calc.core.layer_trace import LayerTrace
 from rnn_calc.core.linearization import Linearization
@@ -80,8 +80,7 @@ class _Triangle:
 
     def measured(self, watch: Watch) -> PairDecay:
         derivative = Linearization(self._engine, self._run.values)
-        lifted = any(map(derivative.exponent, range(self._T)))
-        by_entry = derivative.uneven_chain() or (not lifted and has_lost_gates(self._engine, self._run.values))
+        by_entry = needs_entries(derivative, self._engine, self._run.values)
         # Row t of the triangle begins with step t, the last one first, and all rows go back together.
         running: dict[int, JacobianProduct] = {}
         rows: dict[int, list[LogBound]] = {t: [] for t in range(1, self._T + 1)}

@@ -115,7 +115,7 @@ class _Chain:
             for state, axis in part.layer.state.items()
             for index in range(part.layer.sizes[axis])
         )
-        outputs = run.h if run.y is None else run.y
+        outputs = run.result
         self._slopes = loss.gradient(outputs) if target.kind == "loss" else np.zeros_like(outputs)
         if target.kind == "y" or (target.kind == "h" and run.y is None):
             self._slopes[target.step - 1, target.number] = 1

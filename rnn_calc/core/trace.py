@@ -57,6 +57,11 @@ class Trace:
         return self.outputs[-1]
 
     @property
+    def result(self) -> Array:
+        """What a loss is of: the outputs y, or h where nothing reads it out."""
+        return self.h if self.y is None else self.y
+
+    @property
     def c(self) -> Array | None:
         """The top layer's cell state after each step, one direction after the other, where the cell has one."""
         return self.cell_states(self.network.layers - 1)
