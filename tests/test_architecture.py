@@ -16,9 +16,28 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # What the files of each part may not import, at the top of the file or inside a function.
 FORBIDDEN = {
-    "core": ("typer", "rich", "uniplot", "rnn_calc.files", "rnn_calc.show", "rnn_calc.commands", "rnn_calc.cli"),
-    "files": ("typer", "rich", "uniplot", "rnn_calc.show", "rnn_calc.commands", "rnn_calc.cli"),
-    "show": ("typer", "rnn_calc.files", "rnn_calc.commands", "rnn_calc.cli"),
+    "core": (
+        "typer",
+        "rich",
+        "uniplot",
+        "rnn_calc.files",
+        "rnn_calc.show",
+        "rnn_calc.quiz",
+        "rnn_calc.commands",
+        "rnn_calc.cli",
+    ),
+    "files": ("typer", "rich", "uniplot", "rnn_calc.show", "rnn_calc.quiz", "rnn_calc.commands", "rnn_calc.cli"),
+    "show": ("typer", "rnn_calc.files", "rnn_calc.quiz", "rnn_calc.commands", "rnn_calc.cli"),
+    "quiz": (
+        "typer",
+        "rich",
+        "uniplot",
+        "textual",
+        "rnn_calc.files",
+        "rnn_calc.commands",
+        "rnn_calc.ui",
+        "rnn_calc.cli",
+    ),
     "commands": ("rnn_calc.cli",),
 }
 
