@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from rnn_calc.commands.answer import Answer, deliver
+from rnn_calc.commands.parsing import CONTEXT, build_command, command_function, describe_usage
 from rnn_calc.core.errors import (
     OutputClosedError,
     OutputError,
     RnnCalcError,
     UsageError,
     did_you_mean,
-    listed,
     printable,
     quoted,
 )
@@ -38,32 +38,6 @@ COMMANDS = (
 )
 
 INTERRUPTED = 130
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-def _function(name: str) -> Any:
-    """What a command runs, from its module."""
-    return import_module(f"rnn_calc.commands.{name.replace('-', '_')}").command
-
-
-class SectionedCommand(TyperCommand):
-    """A command whose help lists options that belong together under a heading of theirs, before all others."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """The arguments, each section, and the rest under Options."""
-        sections: dict[str, list[tuple[str, str]]] = {"Arguments": []}
-        others: list[tuple[str, str]] = []
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is None:
-                continue
-            argument = param.param_type_name == "argument"
-            section = "Arguments" if argument else getattr(param, "rich_help_panel", None)
-            (sections.setdefault(section, []) if section else others).append(record)
-        for title, records in {**sections, "Options": others}.items():
-            if records:
-                with formatter.section(title):
-                    formatter.write_dl(records)
 
 
 class LazyGroup(TyperGroup):
@@ -77,15 +51,14 @@ class LazyGroup(TyperGroup):
         """The command of that name, built from its module."""
         if cmd_name not in COMMANDS:
             return None
-        app = typer.Typer(rich_markup_mode=None, add_completion=False, context_settings=_CONTEXT)
-        app.command(name=cmd_name, cls=SectionedCommand, context_settings=_CONTEXT)(_function(cmd_name))
-        return typer.main.get_command(app)
+        return build_command(cmd_name, command_function(cmd_name))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Typer's signature
         """Every command with the first sentence of its help; their options, slow to make, are not made for that."""
         room = formatter.width - max(map(len, COMMANDS)) - 6
         with formatter.section("Commands"):
-            briefs = (TyperCommand(name, help=_function(name).__doc__).get_short_help_str(room) for name in COMMANDS)
+            helps = {name: command_function(name).__doc__ for name in COMMANDS}
+            briefs = (TyperCommand(name, help=text).get_short_help_str(room) for name, text in helps.items())
             formatter.write_dl(list(zip(COMMANDS, briefs, strict=True)))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -102,7 +75,7 @@ app = typer.Typer(
     cls=LazyGroup,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings=_CONTEXT,
+    context_settings=CONTEXT,
 )
 
 
@@ -137,13 +110,15 @@ def root(
 def run(args: list[str] | None = None) -> int:
     """Run the command line; its exit status."""
     try:
-        status = _call(args)
+        result = _call(args)
+        if isinstance(result, Answer):
+            deliver(result)
     except RnnCalcError as error:
         if str(error):
             _complain(str(error))
         return error.exit_status
     except typer.TyperException as error:
-        _complain(_describe_usage(error))
+        _complain(describe_usage(error))
         return 2
     except MemoryError:
         # Sizes are looked at before, but a process may be allowed less than the machine has.
@@ -151,7 +126,7 @@ def run(args: list[str] | None = None) -> int:
         return 1
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    return status if isinstance(status, int) else 0
+    return result if isinstance(result, int) else 0
 
 
 def _call(args: list[str] | None) -> object:
@@ -167,22 +142,6 @@ def _call(args: list[str] | None) -> object:
         if error.filename is not None:
             raise
         raise OutputError(f"stdout cannot be written: {(error.strerror or str(error)).lower()}.") from None
-
-
-# Typer names Python's types; a student need not know them.
-_TYPES = {"is not a valid int.": "is no whole number.", "is not a valid float.": "is no number."}
-
-
-def _describe_usage(error: typer.TyperException) -> str:
-    """Typer's own complaint as one of ours: what is wrong, the nearest right thing, where to look."""
-    possibilities = getattr(error, "possibilities", None)
-    message = (error.message if possibilities else error.format_message()).rstrip(".") + "."
-    for typed, said in _TYPES.items():
-        message = message.replace(typed, said)
-    if possibilities:
-        message += f" Did you mean {listed(sorted(possibilities))}?"
-    context = getattr(error, "ctx", None)
-    return f"{message} `{context.command_path} -h` lists the options." if context else message
 
 
 def _complain(message: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups, text_option
 from rnn_calc.commands.plot_options import PlotOptions, destination_with_plot
 from rnn_calc.commands.run_options import LossOptions, SequenceOptions, WeightOptions
@@ -70,7 +71,7 @@ def command(
     by_lag: Annotated[
         bool, typer.Option("--by-lag", help="The share of each lag, also where that takes long.")
     ] = False,
-) -> None:
+) -> Answer:
     """Backpropagation through time, step by step.
 
     The derivative of a loss by every output, state and parameter; the share of each time step in each gradient, and of
@@ -89,7 +90,6 @@ def command(
     from rnn_calc.show.bptt import bptt_view
     from rnn_calc.show.bptt_report import Bptt
     from rnn_calc.show.heading import describe_network
-    from rnn_calc.show.output import emit
 
     destination = destination_with_plot(output, plot)
     if clip is not None and not (clip > 0 and isfinite(clip)):
@@ -130,9 +130,7 @@ def command(
         unchecked,
         _path(path, to, gradients, setup.notation) if path is not None else None,
     )
-    emit(bptt_view(shown), destination)
-    if shown.check and not shown.check.holds:
-        _fail(shown.check, setup.notation)
+    return Answer(bptt_view(shown), destination, _check_failure(check, setup.notation))
 
 
 def _with_targets(notes: tuple[str, ...], origin: str) -> tuple[str, ...]:
@@ -219,17 +217,16 @@ def _path(path: str, to: str | None, gradients: Gradients, notation: Notation) -
     return PathShown(report, weight.label, label)
 
 
-def _fail(check: GradientCheck, notation: Notation) -> None:
-    """Say what is off, and end with 1.
-
-    Raises: CheckFailedError.
-    """
+def _check_failure(check: GradientCheck | None, notation: Notation) -> CheckFailedError | None:
+    """What to fail with where the gradient was checked and is off."""
+    if check is None or check.holds:
+        return None
+    if not check.failed:
+        return CheckFailedError(f"The states are off: a step made anew differs by {check.drift:.1e}.")
     from rnn_calc.show.gradient_check import probe_name
 
-    if not check.failed:
-        raise CheckFailedError(f"The states are off: a step made anew differs by {check.drift:.1e}.")
     worst = check.worst if check.worst in check.failed else check.failed[0]
-    raise CheckFailedError(
+    return CheckFailedError(
         f"The gradient is off at {len(check.failed)} of {len(check.probes)} derivatives; the worst is "
         f"{probe_name(worst, notation)}, by {worst.error:.1e} of its size."
     )

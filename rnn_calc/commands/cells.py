@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.options import OutputOptions, convention_option, takes_groups
 from rnn_calc.commands.setup import choose, destination_of
 from rnn_calc.core.errors import DataError, UsageError
@@ -20,7 +21,7 @@ def command(
         typer.Argument(metavar="[NAME]…", help="Only these cells, as in lstm gru.", show_default=False),
     ] = None,
     convention: Annotated[str | None, convention_option()] = None,
-) -> None:
+) -> Answer:
     """List the cells: equations, states, parameters, source.
 
     \b
@@ -31,7 +32,6 @@ def command(
     from rnn_calc.core.catalog import describe_cells
     from rnn_calc.core.conventions import CONVENTIONS
     from rnn_calc.show.cells import cells_view
-    from rnn_calc.show.output import emit
 
     if output.check:
         raise UsageError("cells has nothing to check; leave --check out.")
@@ -41,4 +41,4 @@ def command(
         entries = describe_cells(tuple(names or ()), chosen)
     except DataError as error:
         raise UsageError(str(error)) from None
-    emit(cells_view(entries, chosen), destination)
+    return Answer(cells_view(entries, chosen), destination)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups, text_option
 from rnn_calc.commands.setup import choose, destination_of, load_model, load_whole
 from rnn_calc.core.cells import CELLS
@@ -34,7 +35,7 @@ def command(
         list[str] | None,
         typer.Option("--with", help="Another network, as options in quotes; repeatable.", metavar="OPTIONS"),
     ] = None,
-) -> None:
+) -> Answer:
     """Put cells, conventions or networks side by side.
 
     Shapes, counts, cost, and the terms that make the difference to the first.
@@ -46,7 +47,6 @@ def command(
     """
     from rnn_calc.core.comparison import compare_networks
     from rnn_calc.show.compare import comparison_view
-    from rnn_calc.show.output import emit
 
     if output.check:
         raise UsageError("compare has nothing to check; leave --check out.")
@@ -69,7 +69,7 @@ def command(
         raise UsageError(f"At most {_MOST} networks fit side by side; there are {len(setups)}.")
     entries = compare_networks((label, setup.network, setup.convention) for label, setup in setups.items())
     remarks = dict.fromkeys(remark for setup in setups.values() for remark in setup.remarks)
-    emit(comparison_view(entries, tuple(remarks)), destination)
+    return Answer(comparison_view(entries, tuple(remarks)), destination)
 
 
 def _names(text: str, known: tuple[str, ...], what: str, options: NetworkOptions) -> tuple[str, ...]:

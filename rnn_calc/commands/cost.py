@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.expected import expected_of
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
 from rnn_calc.commands.setup import choose, destination_of, load_whole
@@ -50,7 +51,7 @@ def command(
         list[str] | None,
         typer.Option("--optimizer", help="Whose state is kept: sgd, momentum or adam. [all three]", metavar="NAMES"),
     ] = None,
-) -> None:
+) -> Answer:
     """Multiply-adds, FLOPs and memory of training.
 
     \b
@@ -80,11 +81,10 @@ def command(
     from rnn_calc.show.cost import cost_view
     from rnn_calc.show.heading import describe_network
     from rnn_calc.show.memory_cost import Memory
-    from rnn_calc.show.output import emit
 
     memory = Memory(kept, dtypes or tuple(DTYPES), optimizers or tuple(OPTIMIZERS))
     heading = describe_network(setup.network, setup.convention, setup.remarks)
-    emit(cost_view(report, memory, heading), destination)
+    return Answer(cost_view(report, memory, heading), destination)
 
 
 def _named(given: Iterable[str] | None, choices: Mapping[str, object], what: str) -> tuple[str, ...]:

@@ -60,11 +60,12 @@ def expected_of(command: str, setup: Setup, *, changed: bool, check: bool) -> Ex
     return Expected({} if changed else found, setup.model.name)
 
 
-def require_met(expectations: tuple[Expectation, ...], *, check: bool) -> None:
-    """Nothing, unless --check was given and an expected value is off: then CheckFailedError."""
+def check_failure(expectations: tuple[Expectation, ...], *, check: bool) -> CheckFailedError | None:
+    """What to fail with where --check was given and an expected value is off."""
     off = [expectation.name for expectation in expectations if not expectation.met]
-    if check and off:
-        raise CheckFailedError(f"{len(off)} of {len(expectations)} expected values are off: {', '.join(off)}.")
+    if not (check and off):
+        return None
+    return CheckFailedError(f"{len(off)} of {len(expectations)} expected values are off: {', '.join(off)}.")
 
 
 def compare_shapes(expected: Expected, report: ShapeReport) -> tuple[Expectation, ...]:

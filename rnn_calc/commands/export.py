@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups, text_option
 from rnn_calc.commands.run_options import WeightOptions
 from rnn_calc.core.errors import DataError, UsageError
@@ -28,7 +29,7 @@ def command(
         text_option("--from", text="Whose symbols an .npz is under that does not tell. [--convention]", metavar="NAME"),
     ] = None,
     dtype: Annotated[str, typer.Option("--dtype", help="float64 or float32.", metavar="NAME")] = "float64",
-) -> None:
+) -> Answer:
     """Write weights as another framework stores them.
 
     --output ends in .safetensors, .npz or .toml (a model file); --format is that of the list of arrays on stdout.
@@ -42,7 +43,7 @@ def command(
     from rnn_calc.commands.setup import choose, destination_of
     from rnn_calc.files.writing import DTYPES, require_fit, write_weights
     from rnn_calc.show.export import ExportShown, export_view
-    from rnn_calc.show.output import emit, require_writable, write_file
+    from rnn_calc.show.output import require_writable, write_file
 
     if output.check:
         raise UsageError("export checks nothing by itself; `rnncalc trace --model FILE --check` does.")
@@ -66,7 +67,7 @@ def command(
         notes += _losses(arrays, dtype)
         write_file(output.output, lambda path: write_weights(path, format_name, setup.notation, arrays, dtype))
     shown = ExportShown(setup.notation, _origins(before, setup, given), output.output, dtype, tuple(notes))
-    emit(export_view(shown), destination)
+    return Answer(export_view(shown), destination)
 
 
 def _format(output: OutputOptions, *, dtype: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.decay_options import DecayOptions, check_options, said
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
 from rnn_calc.commands.plot_options import PlotOptions, destination_with_plot
@@ -26,7 +27,7 @@ def command(
     plot: PlotOptions,
     decay: DecayOptions,
     loss: LossOptions,
-) -> None:
+) -> Answer:
     """How the gradient shrinks or grows on its way back.
 
     The norm of ∂h_T/∂h_{T−lag} for every lag (and of ∂c_T/∂c_{T−lag}, with a cell state), its bound, what is
@@ -49,7 +50,6 @@ def command(
     from rnn_calc.commands.decay_scaling import scaled_weights
     from rnn_calc.commands.loading import seed_of
     from rnn_calc.commands.running import prepare_run
-    from rnn_calc.show.output import emit
 
     destination = destination_with_plot(output, plot)
     check_options(decay, loss, check=output.check)
@@ -61,23 +61,22 @@ def command(
     check_network(decay, run.setup, place, run.sequence.length)
     if decay.from_loss:
         run, scaled = scaled_weights(run, decay)
-        emit(measured_loss(run, scaled, loss, decay, seed=seed), destination)
-    elif decay.ensemble is not None:
-        emit(measured_ensemble(run, Drawing(network, weights, sequence), decay, place, seed), destination)
-    else:
-        _measure(run, decay, place, output, destination)
+        return Answer(measured_loss(run, scaled, loss, decay, seed=seed), destination)
+    if decay.ensemble is not None:
+        drawing = Drawing(network, weights, sequence)
+        return Answer(measured_ensemble(run, drawing, decay, place, seed), destination)
+    return _measure(run, decay, place, output, destination)
 
 
-def _measure(run: Run, decay: DecayOptions, place: int, output: OutputOptions, destination: Destination) -> None:
+def _measure(run: Run, decay: DecayOptions, place: int, output: OutputOptions, destination: Destination) -> Answer:
     """Measure the norms of Jacobians and show them, beside what a file expects of them."""
     from rnn_calc.commands.decay_remedies import with_remedies
     from rnn_calc.commands.decay_runs import measure
     from rnn_calc.commands.decay_scaling import scaled_weights
-    from rnn_calc.commands.expected import compare_decay, expected_of, require_met
+    from rnn_calc.commands.expected import check_failure, compare_decay, expected_of
     from rnn_calc.show.decay import decay_view
     from rnn_calc.show.decay_series import DecayShown
     from rnn_calc.show.heading import describe_network
-    from rnn_calc.show.output import emit
 
     setup = run.setup
     changed = run.changed or decay.changes_what_a_file_expects
@@ -90,8 +89,8 @@ def _measure(run: Run, decay: DecayOptions, place: int, output: OutputOptions, d
     heading = describe_network(setup.network, setup.convention, setup.remarks)
     if destination.format == "csv":
         _say_what_csv_leaves_out(decay)
-    emit(decay_view(networks, DecayShown(heading, run.notes, setup.notation), expectations), destination)
-    require_met(expectations, check=output.check)
+    view = decay_view(networks, DecayShown(heading, run.notes, setup.notation), expectations)
+    return Answer(view, destination, check_failure(expectations, check=output.check))
 
 
 def _say_what_csv_leaves_out(decay: DecayOptions) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups, text_option
 from rnn_calc.commands.setup import destination_of, is_checkpoint, load_setup
 from rnn_calc.core.errors import UsageError
@@ -44,7 +45,7 @@ def command(
             "--spectra", help="Also spectral radius and norm of every recurrent matrix; minutes for thousands of units."
         ),
     ] = False,
-) -> None:
+) -> Answer:
     """Find the recurrent layers of a checkpoint.
 
     Cell, sizes, names and shapes are read from headers alone, without a framework and without unpickling anything.
@@ -63,9 +64,8 @@ def command(
         shown, layers = _of_checkpoint(file, layer, spectra=spectra)
 
     from rnn_calc.show.inspect import inspection_view
-    from rnn_calc.show.output import emit
 
-    emit(inspection_view(shown, layers), destination)
+    return Answer(inspection_view(shown, layers), destination)
 
 
 def _of_checkpoint(path: str, wanted: str | None, *, spectra: bool) -> tuple[FileShown, tuple[LayerShown, ...]]:

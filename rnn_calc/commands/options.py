@@ -6,9 +6,11 @@ import inspect
 import shlex
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
+
+T = TypeVar("T")
 
 
 def size_option(*names: str, text: str, section: str | None = None) -> Any:
@@ -114,7 +116,7 @@ class OutputOptions:
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 unless every expected value is met.")] = False
 
 
-def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
+def takes_groups(command: Callable[..., T]) -> Callable[..., T]:
     """The command with every parameter that is an option group spread out into the group's own options.
 
     Typer reads a command's signature; this gives it one, and hands the command its groups filled in.
@@ -131,12 +133,12 @@ def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
             kind = inspect.Parameter.KEYWORD_ONLY
             spread[name] = parameter.replace(annotation=hints[name], kind=kind)
 
-    def spread_command(**values: Any) -> None:
+    def spread_command(**values: Any) -> T:
         filled = {
             name: group(**{member: values.pop(member) for member in members})
             for name, (group, members) in groups.items()
         }
-        command(**filled, **values)
+        return command(**filled, **values)
 
     spread_command.__name__ = command.__name__
     spread_command.__doc__ = command.__doc__

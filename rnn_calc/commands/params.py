@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.claims import parse_widths
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, size_option, takes_groups, text_option
 from rnn_calc.commands.setup import choose, destination_of, load_whole
@@ -14,9 +15,10 @@ from rnn_calc.core.errors import DataError, UsageError
 from rnn_calc.core.sizes import check_size
 
 if TYPE_CHECKING:
+    from rnn_calc.core.errors import RnnCalcError
     from rnn_calc.core.expectations import Expectation
     from rnn_calc.core.search import Search
-    from rnn_calc.show.output import Destination
+    from rnn_calc.show.output import View
 
 
 class Goal(NamedTuple):
@@ -65,7 +67,7 @@ def command(
         int | None, size_option("--total", text="Find the networks that have exactly N parameters.")
     ] = None,
     limit: Annotated[int | None, size_option("--limit", text="How many of them are shown. [20]")] = None,
-) -> None:
+) -> Answer:
     """Count the parameters, or find sizes that make a total.
 
     \b
@@ -79,11 +81,11 @@ def command(
     goal = Goal(steps or [], all_conventions, budget, dtype, total, limit)
     _check_goal(network, output, goal)
     if total is not None:
-        _search(network, goal, destination)
-    elif budget is not None:
-        _fit(network, goal, destination)
-    else:
-        _count(network, output, goal, destination)
+        return Answer(_search(network, goal), destination)
+    if budget is not None:
+        return Answer(_fit(network, goal), destination)
+    view, failure = _count(network, output, goal)
+    return Answer(view, destination, failure)
 
 
 def _check_goal(network: NetworkOptions, output: OutputOptions, goal: Goal) -> None:
@@ -110,7 +112,7 @@ def _check_goal(network: NetworkOptions, output: OutputOptions, goal: Goal) -> N
             raise UsageError(f"{asked} searches for sizes, so {option} plays no part; leave one of them out.")
 
 
-def _count(network: NetworkOptions, output: OutputOptions, goal: Goal, destination: Destination) -> None:
+def _count(network: NetworkOptions, output: OutputOptions, goal: Goal) -> tuple[View, RnnCalcError | None]:
     from rnn_calc.core.counts import count_everywhere, count_notation
 
     if goal.all_conventions and network.biases is not None:
@@ -120,15 +122,16 @@ def _count(network: NetworkOptions, output: OutputOptions, goal: Goal, destinati
     setup = load_whole(network)
     report = count_notation(setup.notation, steps=goal.steps or (1, 10, 100))
     expectations: tuple[Expectation, ...] = ()
+    failure = None
     if setup.model.expected or output.check:
-        from rnn_calc.commands.expected import compare_counts, expected_of
+        from rnn_calc.commands.expected import check_failure, compare_counts, expected_of
 
         changed = network.convention is not None
         expectations = compare_counts(expected_of("params", setup, changed=changed, check=output.check), report)
+        failure = check_failure(expectations, check=output.check)
 
     from rnn_calc.show.counts import counts_view
     from rnn_calc.show.heading import describe_network
-    from rnn_calc.show.output import emit
 
     plain = setup.network.cell.name == "rnn" and len(setup.network.stages) <= 2
     view = counts_view(
@@ -138,14 +141,10 @@ def _count(network: NetworkOptions, output: OutputOptions, goal: Goal, destinati
         count_everywhere(setup.network) if goal.all_conventions else (),
         unrolled=plain or bool(goal.steps),
     )
-    emit(view, destination)
-    if output.check:
-        from rnn_calc.commands.expected import require_met
-
-        require_met(expectations, check=True)
+    return view, failure
 
 
-def _fit(network: NetworkOptions, goal: Goal, destination: Destination) -> None:
+def _fit(network: NetworkOptions, goal: Goal) -> View:
     from rnn_calc.core.budget import NOT_FREE, fit_budget, parse_budget
 
     assert goal.budget is not None
@@ -163,13 +162,12 @@ def _fit(network: NetworkOptions, goal: Goal, destination: Destination) -> None:
 
     from rnn_calc.show.budget import budget_view
     from rnn_calc.show.heading import describe_network
-    from rnn_calc.show.output import emit
 
     heading = describe_network(report.notation.network, setup.convention, setup.remarks)
-    emit(budget_view(report, heading), destination)
+    return budget_view(report, heading)
 
 
-def _search(network: NetworkOptions, goal: Goal, destination: Destination) -> None:
+def _search(network: NetworkOptions, goal: Goal) -> View:
     from rnn_calc.core.search import find_networks
 
     search = _search_of(network, goal)
@@ -179,10 +177,9 @@ def _search(network: NetworkOptions, goal: Goal, destination: Destination) -> No
     except DataError as error:
         raise UsageError(str(error)) from None
 
-    from rnn_calc.show.output import emit
     from rnn_calc.show.search import search_view
 
-    emit(search_view(report), destination)
+    return search_view(report)
 
 
 def _search_of(network: NetworkOptions, goal: Goal) -> Search:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnn_calc.commands.expected import compare_shapes, expected_of, require_met
+from rnn_calc.commands.answer import Answer
+from rnn_calc.commands.expected import check_failure, compare_shapes, expected_of
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
 from rnn_calc.commands.setup import choose, destination_of, load_whole
 from rnn_calc.core.errors import CheckFailedError, DataError, UsageError, quoted
@@ -62,7 +63,7 @@ def command(
         list[str] | None,
         typer.Option("--got", "-g", help="Does this shape fit? SYMBOL=3,4; repeatable.", metavar="SYMBOL=SHAPE"),
     ] = None,
-) -> None:
+) -> Answer:
     """Every tensor's shape, and a check that they all fit.
 
     \b
@@ -103,13 +104,11 @@ def command(
     expectations = compare_shapes(expected_of("shapes", setup, changed=changed, check=output.check), report)
 
     from rnn_calc.show.heading import describe_network
-    from rnn_calc.show.output import emit
     from rnn_calc.show.shapes import shapes_view
 
     heading = describe_network(setup.network, setup.convention, setup.remarks)
-    emit(shapes_view(report, diagnoses, expectations, heading), destination)
-    _require_fits(diagnoses)
-    require_met(expectations, check=output.check)
+    view = shapes_view(report, diagnoses, expectations, heading)
+    return Answer(view, destination, _misfit(diagnoses) or check_failure(expectations, check=output.check))
 
 
 def _check_numbers(steps: int | None, batch: int | None, decoder_steps: int | None, unroll: int | None) -> None:
@@ -156,10 +155,8 @@ def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
     return symbol.strip(), tuple(map(int, numbers))
 
 
-def _require_fits(diagnoses: tuple[Diagnosis, ...]) -> None:
+def _misfit(diagnoses: tuple[Diagnosis, ...]) -> CheckFailedError | None:
+    """What to fail with where a shape that was asked about does not fit."""
     wrong = [diagnosis for diagnosis in diagnoses if not diagnosis.fits]
-    if wrong:
-        said = ". ".join(
-            f"{d.symbol} {write_shape(d.got)} does not fit {write_shape(d.needs)}: {d.reason}" for d in wrong
-        )
-        raise CheckFailedError(f"{said}.")
+    said = ". ".join(f"{d.symbol} {write_shape(d.got)} does not fit {write_shape(d.needs)}: {d.reason}" for d in wrong)
+    return CheckFailedError(f"{said}.") if wrong else None

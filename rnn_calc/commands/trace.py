@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
 from rnn_calc.commands.plot_options import PlotOptions, destination_with_plot
 from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
@@ -33,7 +34,7 @@ def command(
         list[int] | None,
         typer.Option("--unit", "-u", help="Show this hidden unit, counted from 1; repeatable.", metavar="N"),
     ] = None,
-) -> None:
+) -> Answer:
     """Run a sequence and show every step of it.
 
     \b
@@ -43,10 +44,9 @@ def command(
     rnncalc trace --d-h 8 --steps 1000000 --format csv > states.csv
     rnncalc trace --cell lstm --steps 40 --plot states.pdf
     """
-    from rnn_calc.commands.expected import compare_states, expected_of, require_met
+    from rnn_calc.commands.expected import check_failure, compare_states, expected_of
     from rnn_calc.commands.running import prepare_run
     from rnn_calc.show.heading import describe_network
-    from rnn_calc.show.output import emit
     from rnn_calc.show.trace import TraceShown, trace_view
 
     destination = destination_with_plot(output, plot)
@@ -67,8 +67,8 @@ def command(
     expectations = compare_states(expected, whole()) if expected else ()
     # A picture needs all steps, and inputs may come from a pipe, which is read once.
     blocks = run.blocks if plot.plot is None else lambda: [whole()]
-    emit(trace_view(whole, blocks, shown, expectations), destination)
-    require_met(expectations, check=output.check)
+    failure = check_failure(expectations, check=output.check)
+    return Answer(trace_view(whole, blocks, shown, expectations), destination, failure)
 
 
 def _chosen_units(numbers: list[int], network: Network) -> tuple[int, ...]:

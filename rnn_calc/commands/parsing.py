@@ -1,0 +1,83 @@
+"""A command line read and answered: Typer's parsing of one command, without writing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from rnn_calc.commands.answer import Answer
+from rnn_calc.core.errors import UsageError, listed
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def command_function(name: str) -> Callable[..., object]:
+    """What a command runs, from its module: rnn_calc.commands.NAME, with dashes as underscores."""
+    function: Callable[..., object] = import_module(f"rnn_calc.commands.{name.replace('-', '_')}").command
+    return function
+
+
+class SectionedCommand(TyperCommand):
+    """A command whose help lists options that belong together under a heading of theirs, before all others."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The arguments, each section, and the rest under Options."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": []}
+        others: list[tuple[str, str]] = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is None:
+                continue
+            argument = param.param_type_name == "argument"
+            section = "Arguments" if argument else getattr(param, "rich_help_panel", None)
+            (sections.setdefault(section, []) if section else others).append(record)
+        for title, records in {**sections, "Options": others}.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+# Typer names Python's types; a student need not know them.
+_TYPES = {"is not a valid int.": "is no whole number.", "is not a valid float.": "is no number."}
+
+
+def describe_usage(error: typer.TyperException) -> str:
+    """Typer's own complaint as one of ours: what is wrong, the nearest right thing, where to look."""
+    possibilities = getattr(error, "possibilities", None)
+    message = (error.message if possibilities else error.format_message()).rstrip(".") + "."
+    for typed, said in _TYPES.items():
+        message = message.replace(typed, said)
+    if possibilities:
+        message += f" Did you mean {listed(sorted(possibilities))}?"
+    context = getattr(error, "ctx", None)
+    return f"{message} `{context.command_path} -h` lists the options." if context else message
+
+
+def build_command(name: str, function: Callable[..., object]) -> Any:
+    """The function as a command of Typer's, which returns what the function returns."""
+    app = typer.Typer(rich_markup_mode=None, add_completion=False, context_settings=CONTEXT)
+    app.command(name=name, cls=SectionedCommand, context_settings=CONTEXT)(function)
+    return typer.main.get_command(app)
+
+
+def answer_of(name: str, args: Sequence[str]) -> Answer:
+    """What `rnncalc name args` comes to, before anything is written.
+
+    Raises: RnnCalcError, UsageError for what Typer refuses.
+    """
+    try:
+        answer = _built(name).main(list(args), prog_name=f"rnncalc {name}", standalone_mode=False)
+    except typer.TyperException as error:
+        raise UsageError(describe_usage(error)) from None
+    assert isinstance(answer, Answer), name
+    return answer
+
+
+@cache
+def _built(name: str) -> Any:
+    return build_command(name, command_function(name))
