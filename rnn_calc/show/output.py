@@ -24,13 +24,14 @@ _SUFFIXES = {
     ".csv": "csv",
     ".md": "markdown",
     ".tex": "latex",
+    ".html": "html",
     ".svg": "svg",
     ".npz": "npz",
     ".npy": "npy",
 }
 _BINARY = ("npz", "npy")
 # No terminal shows these: they need --output.
-_FILE_FORMATS = ("svg", *_BINARY)
+_FILE_FORMATS = ("html", "svg", *_BINARY)
 
 
 class Destination(NamedTuple):
@@ -150,7 +151,7 @@ def emit(view: View, destination: Destination) -> None:
     Raises: OutputError when it cannot be written (no partial file stays), OutputClosedError when a pipe was closed.
     """
     if destination.format in _BINARY and view.arrays is None:
-        raise UsageError(f"rnncalc {view.command} has no arrays to write; take {listed((*FORMATS, 'svg'))}.")
+        raise UsageError(f"rnncalc {view.command} has no arrays to write; take {listed((*FORMATS, 'html', 'svg'))}.")
     if destination.plot is not None:
         from rnn_calc.show.plotting import write_plot
 
@@ -236,6 +237,11 @@ def _write_text(view: View, destination: Destination, stream: IO[str]) -> None:
             from rnn_calc.show.plain import render_latex
 
             stream.write(_encodable(render_latex(view.document(), precision=destination.precision), stream))
+        case "html":
+            from rnn_calc.show.html import html_page, render_html
+
+            fragment = render_html(view.document(), precision=destination.precision)
+            stream.write(html_page(fragment, f"rnncalc {view.command}"))
         case "svg":
             from rnn_calc.show.terminal import render_svg
 

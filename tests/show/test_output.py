@@ -114,7 +114,7 @@ def test_a_folder_that_may_not_be_written_is_an_error(tmp_path: Path, request: p
         ("t.foo", 2, "end it in .txt, .json"),
         ("t", 2, "cannot be told from its name"),
         ("a" * 300 + ".txt", 1, "cannot be written: file name too long"),
-        ("t.npz", 2, "rnncalc shapes has no arrays to write; take table, json, csv, markdown, latex or svg."),
+        ("t.npz", 2, "rnncalc shapes has no arrays to write; take table, json, csv, markdown, latex, html or svg."),
     ],
 )
 def test_a_name_that_cannot_be_written_says_why(tmp_path: Path, name: str, status: int, said: str) -> None:
