@@ -1,7 +1,6 @@
-"""A sweep's runs on several cores: a process for each, with one thread of BLAS, that is given one run after another.
+"""A sweep's runs on several cores: a process for each, that is given one run after another.
 
-The processes are started afresh and speak JSON over pipes: a number for each run goes in, a measurement or an error
-comes out. They do not see the terminal's interrupt, and end with their parent, whose end of the pipe is then closed.
+A number for each run goes in, a measurement or an error comes out.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import traceback
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import asdict
@@ -20,6 +18,7 @@ from typing import IO, NamedTuple
 
 from rnn_calc.commands.options import NetworkOptions
 from rnn_calc.commands.points import Fixed, Sweep, measure_run
+from rnn_calc.commands.processes import Lines, start_process
 from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
 from rnn_calc.commands.setup import load_model
 from rnn_calc.core import errors
@@ -27,13 +26,6 @@ from rnn_calc.core.errors import RnnCalcError, TooLargeError
 from rnn_calc.core.grid import Axis, Grid
 from rnn_calc.core.phases import Measurement
 from rnn_calc.files.records import measurement_record, read_measurement
-
-# Whatever BLAS NumPy has been built with. More threads than one would change sums, and stand in each other's way.
-_ONE_THREAD = dict.fromkeys(
-    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
-)
-# The child looks for modules where its parent does, and nowhere else: not in the folder it happens to be in.
-_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from rnn_calc.commands.workers import serve; serve()"
 
 
 def cores() -> int:
@@ -92,7 +84,7 @@ class _Pool:
         self._order = json.dumps(_order(sweep)).encode("ascii") + b"\n"
         try:
             for _ in range(jobs):
-                self._processes.append(self._started())
+                self._processes.append(start_process(__name__))
         except BaseException:
             self.end()
             raise
@@ -120,17 +112,6 @@ class _Pool:
         for process in self._processes:
             with contextlib.suppress(OSError), process:
                 process.wait()
-
-    @staticmethod
-    def _started() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **_ONE_THREAD},
-            # Of a group of its own, so that Ctrl-C is the parent's alone.
-            process_group=0 if os.name == "posix" else None,
-        )
 
     def _look_after(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None
@@ -189,15 +170,11 @@ def _sweep(line: bytes) -> Sweep:
 
 def serve() -> None:
     """Measure the runs that come in on stdin, one a line, until it is closed: then end, whatever is under way."""
-    # What a library prints must not get between the answers.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    lines: SimpleQueue[bytes] = SimpleQueue()
-    Thread(target=_listen, args=(lines,), daemon=True).start()
-    order = lines.get()
+    lines = Lines()
+    order = lines.read()
     sweep: Sweep | None = None
     while True:
-        question = lines.get()
+        question = lines.read()
         record: dict[str, float | str | None]
         try:
             sweep = sweep or _sweep(order)
@@ -208,11 +185,4 @@ def serve() -> None:
             record = {"error": "TooLargeError", "message": "this needs more memory than there is. Take fewer --jobs."}
         except Exception:
             record = {"bug": traceback.format_exc()}
-        answers.write(json.dumps(record).encode("ascii") + b"\n")
-        answers.flush()
-
-
-def _listen(lines: SimpleQueue[bytes]) -> None:
-    for line in sys.stdin.buffer:
-        lines.put(line)
-    os._exit(0)
+        lines.write(record)
