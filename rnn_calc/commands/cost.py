@@ -84,7 +84,7 @@ def command(
 
     memory = Memory(kept, dtypes or tuple(DTYPES), optimizers or tuple(OPTIMIZERS))
     heading = describe_network(setup.network, setup.convention, setup.remarks)
-    return Answer(cost_view(report, memory, heading), destination)
+    return Answer(cost_view(report, memory, heading), destination, setup=setup, steps=run.steps)
 
 
 def _named(given: Iterable[str] | None, choices: Mapping[str, object], what: str) -> tuple[str, ...]:

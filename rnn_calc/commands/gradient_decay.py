@@ -90,7 +90,7 @@ def _measure(run: Run, decay: DecayOptions, place: int, output: OutputOptions, d
     if destination.format == "csv":
         _say_what_csv_leaves_out(decay)
     view = decay_view(networks, DecayShown(heading, run.notes, setup.notation), expectations)
-    return Answer(view, destination, check_failure(expectations, check=output.check))
+    return Answer(view, destination, check_failure(expectations, check=output.check), setup, len(run.inputs))
 
 
 def _say_what_csv_leaves_out(decay: DecayOptions) -> None:

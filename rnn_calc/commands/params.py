@@ -15,10 +15,9 @@ from rnn_calc.core.errors import DataError, UsageError
 from rnn_calc.core.sizes import check_size
 
 if TYPE_CHECKING:
-    from rnn_calc.core.errors import RnnCalcError
     from rnn_calc.core.expectations import Expectation
     from rnn_calc.core.search import Search
-    from rnn_calc.show.output import View
+    from rnn_calc.show.output import Destination, View
 
 
 class Goal(NamedTuple):
@@ -84,8 +83,7 @@ def command(
         return Answer(_search(network, goal), destination)
     if budget is not None:
         return Answer(_fit(network, goal), destination)
-    view, failure = _count(network, output, goal)
-    return Answer(view, destination, failure)
+    return _count(network, output, goal, destination)
 
 
 def _check_goal(network: NetworkOptions, output: OutputOptions, goal: Goal) -> None:
@@ -112,7 +110,7 @@ def _check_goal(network: NetworkOptions, output: OutputOptions, goal: Goal) -> N
             raise UsageError(f"{asked} searches for sizes, so {option} plays no part; leave one of them out.")
 
 
-def _count(network: NetworkOptions, output: OutputOptions, goal: Goal) -> tuple[View, RnnCalcError | None]:
+def _count(network: NetworkOptions, output: OutputOptions, goal: Goal, destination: Destination) -> Answer:
     from rnn_calc.core.counts import count_everywhere, count_notation
 
     if goal.all_conventions and network.biases is not None:
@@ -141,7 +139,7 @@ def _count(network: NetworkOptions, output: OutputOptions, goal: Goal) -> tuple[
         count_everywhere(setup.network) if goal.all_conventions else (),
         unrolled=plain or bool(goal.steps),
     )
-    return view, failure
+    return Answer(view, destination, failure, setup)
 
 
 def _fit(network: NetworkOptions, goal: Goal) -> View:

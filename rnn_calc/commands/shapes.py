@@ -108,7 +108,8 @@ def command(
 
     heading = describe_network(setup.network, setup.convention, setup.remarks)
     view = shapes_view(report, diagnoses, expectations, heading)
-    return Answer(view, destination, _misfit(diagnoses) or check_failure(expectations, check=output.check))
+    failure = _misfit(diagnoses) or check_failure(expectations, check=output.check)
+    return Answer(view, destination, failure, setup)
 
 
 def _check_numbers(steps: int | None, batch: int | None, decoder_steps: int | None, unroll: int | None) -> None:

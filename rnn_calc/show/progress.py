@@ -12,8 +12,18 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 T = TypeVar("T")
+# Told what is being done, how much of it is done, and of how much.
+Listener = Callable[[str, int, int | None], None]
 
 _PATIENCE = 1.0
+# Seconds.
+_TELL_EVERY = 0.1
+_listeners: list[Listener] = []
+
+
+def listen(listener: Listener) -> None:
+    """From now on a listener is told of all progress, in place of the terminal."""
+    _listeners[:] = [listener]
 
 
 def tracked(
@@ -28,6 +38,9 @@ def tracked(
 
     Whether they have is looked at between items; without patience the bar is there before the first.
     """
+    if _listeners:
+        yield from _told(items, what, total, size)
+        return
     if not (sys.stderr and sys.stderr.isatty()):
         yield from items
         return
@@ -47,6 +60,17 @@ def tracked(
     finally:
         if bar is not None:
             bar.stop()
+
+
+def _told(items: Iterable[T], what: str, total: int | None, size: Callable[[T], int]) -> Iterator[T]:
+    done, told = 0, monotonic()
+    for item in items:
+        yield item
+        done += size(item)
+        if monotonic() - told > _TELL_EVERY:
+            told = monotonic()
+            for listener in _listeners:
+                listener(what, done, total)
 
 
 def remark(text: str) -> None:
