@@ -11,6 +11,9 @@ from rnn_calc.show.document import Block, Document, Layout, Text
 from rnn_calc.show.output import View, json_object
 from rnn_calc.show.page import page_lines
 
+# Wider than any paragraph of a question.
+_FULL_WIDTH = 10_000
+
 
 class Quiz(NamedTuple):
     """Questions, what they were chosen by, and the command that gives them again."""
@@ -24,29 +27,39 @@ class Quiz(NamedTuple):
 
 def quiz_view(quiz: Quiz) -> View:
     """The questions in every format that can hold them, which csv cannot."""
-    return View("quiz", partial(_document, quiz), partial(_json, quiz), partial(iter, ()))
+    return View("quiz", partial(_document, quiz), partial(_json, quiz), _csv)
 
 
-def question_blocks(question: Question, number: int, count: int) -> tuple[Block, ...]:
-    """A question as it is asked, under a line that says which it is."""
-    heading = f"Question {number} of {count}: {question.topic}, level {question.level}"
-    return (Text((heading,), "title"), *question.prompt)
+def again_view(quiz: Quiz) -> View:
+    """Nothing but the command that gives the quiz again."""
+    return quiz_view(quiz)._replace(document=lambda: Document((Text((quiz.again,), "muted"),)))
+
+
+def question_blocks(quiz: Quiz, number: int) -> tuple[Block, ...]:
+    """A question as it is asked: a line that says which it is, what is asked, and how to write an answer."""
+    question = quiz.questions[number - 1]
+    heading = f"Question {number} of {len(quiz.questions)}: {question.topic}, level {question.level}"
+    return (Text((), title=heading), *question.prompt, hint_block(question))
+
+
+def hint_block(question: Question) -> Text:
+    """How to write an answer."""
+    return Text((f"Type {question.expected.hint}.",), "muted")
 
 
 def plain_text(blocks: tuple[Block, ...]) -> str:
-    """Blocks as lines of text, unfolded and without colours."""
-    lines = page_lines(Document(blocks), Layout(width=10_000))
+    """Blocks as lines of text, without colours, tables and paragraphs at their full width."""
+    lines = page_lines(Document(blocks), Layout(_FULL_WIDTH))
     return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
 
 
 def _document(quiz: Quiz) -> Document:
-    count = len(quiz.questions)
-    asked = (
-        block
-        for number, question in enumerate(quiz.questions, 1)
-        for block in (*question_blocks(question, number, count), Text((f"Answer: {question.expected.hint}",), "muted"))
-    )
+    asked = (block for number in range(1, len(quiz.questions) + 1) for block in question_blocks(quiz, number))
     return Document((*asked, Text((quiz.again,), "muted")))
+
+
+def _csv() -> Iterator[tuple[object, ...]]:
+    raise AssertionError("a quiz is refused as csv before it is made")
 
 
 def _json(quiz: Quiz) -> Iterator[str]:

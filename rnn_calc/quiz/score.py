@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from rnn_calc.quiz.quiz import LEVELS
 from rnn_calc.show.document import Block, Column, Table, Text
+
+# More topics at once would be no practice, and no line to paste.
+_PRACTISED = 3
 
 
 class Outcome(NamedTuple):
@@ -59,15 +63,15 @@ class Score(NamedTuple):
         return tuple(score.topic for score in sorted(short, key=lambda score: score.right / score.asked))
 
 
-def score_blocks(score: Score, *, level: int | None, highest: int, again: str) -> tuple[Block, ...]:
+def score_blocks(score: Score, *, level: int | None, again: str) -> tuple[Block, ...]:
     """The score at the end of a quiz: by topic, what to practise, and the command that gives the quiz again."""
-    return tuple(_blocks(score, level, highest, again))
+    return tuple(_blocks(score, level, again))
 
 
-def _blocks(score: Score, level: int | None, highest: int, again: str) -> Iterator[Block]:
+def _blocks(score: Score, level: int | None, again: str) -> Iterator[Block]:
     answered = score.right + score.wrong
     if not answered:
-        yield Text(("No question was answered.",), "title")
+        yield Text(("No question was answered.",))
     else:
         columns = (Column("topic"), Column("right", "count"), Column("of", "count"))
         total = ("total", score.right, len(score.outcomes))
@@ -78,7 +82,7 @@ def _blocks(score: Score, level: int | None, highest: int, again: str) -> Iterat
     harder = (level or 1) + 1
     if score.weak and answered:
         own = f" --level {level}" if level else ""
-        lines.append(f"To practise: rnncalc quiz --topic {','.join(score.weak)}{own}")
-    elif answered and not score.missing and harder <= highest:
+        lines.append(f"To practise: rnncalc quiz --topic {','.join(score.weak[:_PRACTISED])}{own}")
+    elif answered and not score.missing and harder <= LEVELS[-1]:
         lines.append(f"All right. Harder: rnncalc quiz --level {harder}")
     yield Text((*lines, again), "muted")

@@ -1,0 +1,187 @@
+"""Questions asked one after the other, in a terminal or of the lines of a pipe, and the verdict on each answer."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import select
+import sys
+from collections.abc import Callable
+from typing import IO, Any
+
+from rnn_calc.core.errors import CheckFailedError, DataError, printable, quoted
+from rnn_calc.quiz.listing import Quiz, hint_block, question_blocks, quiz_view
+from rnn_calc.quiz.question import Question
+from rnn_calc.quiz.score import Outcome, Score, score_blocks
+from rnn_calc.show.document import Block, Document, Text
+from rnn_calc.show.format import plural
+from rnn_calc.show.output import Destination, emit
+from rnn_calc.show.progress import remark
+
+Show = Callable[..., None]
+Read = Callable[[], str]
+
+# No answer is longer; the rest of such a line is read and dropped.
+_LONGEST_LINE = 1000
+_PROMPT = "> "
+_WORDS = "? says how to write an answer, skip goes on to the next question, q ends the quiz."
+
+
+class _EndedError(Exception):
+    """Nothing more is said: the end of the input, or a q."""
+
+
+def is_asked() -> bool:
+    """Whether there may be somebody to answer: not where the questions go elsewhere than to the terminal at hand."""
+    return sys.stdin is not None and (not sys.stdin.isatty() or (sys.stdout is not None and sys.stdout.isatty()))
+
+
+def ask(quiz: Quiz, destination: Destination) -> None:
+    """Ask the questions; say after each what is right and how it comes about, and at the end the score.
+
+    A pipe that gives no line at all answers nothing: the questions are shown, and that is all.
+
+    Raises: CheckFailedError when answers from a pipe are wrong or missing.
+    """
+
+    def show(*blocks: Block) -> None:
+        emit(quiz_view(quiz)._replace(document=lambda: Document(blocks)), destination)
+
+    if sys.stdin.isatty():
+        show(Text((f"{plural(len(quiz.questions), 'question')}, seed {quiz.seed}. {_WORDS}",), "muted"))
+        _show_score(quiz, _outcomes(quiz, _typed, show, patient=True), show)
+        return
+    lines = _Lines(sys.stdin)
+    outcomes = _outcomes(quiz, lambda: _echoed(lines.read(), show), show, patient=False)
+    if not lines.given:
+        for number in range(2, len(quiz.questions) + 1):
+            show(Text(()), *question_blocks(quiz, number))
+        show(Text(()), Text((quiz.again,), "muted"))
+        return
+    score = _show_score(quiz, outcomes, show)
+    if lines.is_left():
+        remark(f"there are more lines than questions; those after line {lines.given} were not read.")
+    if score.right < score.questions:
+        raise CheckFailedError(_shortfall(score))
+
+
+def _outcomes(quiz: Quiz, read: Read, show: Show, *, patient: bool) -> tuple[Outcome, ...]:
+    """What becomes of each question, until nothing more is said."""
+    found = []
+    with contextlib.suppress(_EndedError):
+        for number, question in enumerate(quiz.questions, 1):
+            show(Text(()), *question_blocks(quiz, number))
+            found.append(Outcome(question.topic, _outcome(question, read, show, patient=patient)))
+    return tuple(found)
+
+
+def _outcome(question: Question, read: Read, show: Show, *, patient: bool) -> bool | None:
+    """Whether the question was answered right, None where it was passed over.
+
+    `patient`: what cannot be read is asked again, as one does with somebody who is there.
+    """
+    while True:
+        text = read()
+        word = text.strip().casefold()
+        if word in ("q", "quit"):
+            raise _EndedError
+        if word == "skip" or (not word and not patient):
+            show(*_solution(question))
+            return None
+        if word in ("", "?") and patient:
+            show(hint_block(question), Text((_WORDS,), "muted"))
+            continue
+        verdict = question.expected.judge(text)
+        if verdict.right is None and patient:
+            show(Text((verdict.message,), "warning"))
+            continue
+        if verdict.right:
+            show(Text((f"✓ {verdict.message}",), "good"), *question.derivation)
+        else:
+            unread = "That cannot be read. " if verdict.right is None else ""
+            show(Text((f"✗ {unread}{verdict.message}",), "bad"))
+            show(*_solution(question))
+        return bool(verdict.right)
+
+
+def _solution(question: Question) -> tuple[Block, ...]:
+    return (Text((f"The right answer: {question.expected.written}",)), *question.derivation)
+
+
+def _show_score(quiz: Quiz, outcomes: tuple[Outcome, ...], show: Show) -> Score:
+    score = Score(outcomes, len(quiz.questions))
+    show(Text(()), *score_blocks(score, level=quiz.level, again=quiz.again))
+    return score
+
+
+def _shortfall(score: Score) -> str:
+    """1 of 3 answers is wrong and 1 is missing."""
+    parts: list[str] = []
+    for count, what in ((score.wrong, "wrong"), (score.missing, "missing")):
+        if count:
+            of = "" if parts else f" of {plural(score.questions, 'answer')}"
+            parts.append(f"{count}{of} {'is' if count == 1 else 'are'} {what}")
+    return f"{' and '.join(parts)}."
+
+
+def _typed() -> str:
+    """A line typed at the prompt."""
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 - arrows and the lines before, for input()
+    try:
+        return _read_text(input(_PROMPT).encode(errors="surrogateescape"))
+    except UnicodeDecodeError as error:
+        return _read_text(error.object)
+    except EOFError:
+        print()
+        raise _EndedError from None
+    except KeyboardInterrupt:
+        # The shell's own prompt is to stand on a line of its own.
+        print()
+        raise
+
+
+def _read_text(raw: bytes) -> str:
+    """Bytes as text that any screen takes; what is no UTF-8 is written as an escape, and answers nothing."""
+    return raw.decode("utf-8", "backslashreplace").removeprefix("\ufeff")
+
+
+def _echoed(text: str, show: Show) -> str:
+    show(Text((f"{_PROMPT}{printable(text.strip()) if len(text) < 60 else quoted(text.strip())}",)))
+    return text
+
+
+class _Lines:
+    """The lines of a pipe or a file, one an answer, and how many were given."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._bytes: Any = getattr(stream, "buffer", stream)
+        self.given = 0
+
+    def read(self) -> str:
+        """The next line.
+
+        Raises: _EndedError after the last one; DataError when it cannot be read.
+        """
+        try:
+            line = rest = self._bytes.readline(_LONGEST_LINE)
+            while rest and not rest.endswith(b"\n"):
+                rest = self._bytes.readline(_LONGEST_LINE)
+        except OSError as error:
+            raise DataError(f"stdin cannot be read: {(error.strerror or str(error)).lower()}.") from None
+        if not line:
+            raise _EndedError
+        self.given += 1
+        # A line that was cut is no answer, whatever its beginning says.
+        return _read_text(line) + ("" if len(line) < _LONGEST_LINE or line.endswith(b"\n") else " …")
+
+    def is_left(self) -> bool:
+        """Whether more than blanks is left, as far as can be told without waiting for somebody to write it."""
+        try:
+            if not select.select([self._bytes], [], [], 0)[0]:
+                return False
+        except io.UnsupportedOperation:  # no file of the system's: it never keeps anybody waiting
+            pass
+        except OSError:
+            return False
+        return bool(self._bytes.read1(_LONGEST_LINE).strip())
