@@ -18,7 +18,9 @@ def command(
     *,
     name: Annotated[
         str | None,
-        typer.Argument(help="Print this example's file, to start one of your own from.", show_default=False),
+        typer.Argument(
+            metavar="[NAME]", help="Print this example's file, to start one of your own from.", show_default=False
+        ),
     ] = None,
 ) -> Answer:
     """List the worked examples, or print the file of one.

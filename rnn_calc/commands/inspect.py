@@ -33,6 +33,7 @@ def command(
         str | None,
         typer.Argument(
             help="A .safetensors, .pt, .npz, .keras, .h5 or .onnx, a folder of .npy, or a model file. [an example]",
+            metavar="[FILE]",
             show_default=False,
         ),
     ] = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
+from inspect import cleandoc
 from typing import Any
 
 import typer
@@ -15,6 +16,8 @@ from rnn_calc.core.errors import UsageError, listed
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
+_AS_IT_IS = "\b"
+
 
 def command_function(name: str) -> Callable[..., object]:
     """What a command runs, from its module: rnn_calc.commands.NAME, with dashes as underscores."""
@@ -22,8 +25,25 @@ def command_function(name: str) -> Callable[..., object]:
     return function
 
 
+def format_description(text: str, formatter: Any) -> None:
+    """A docstring as help: its sentence, then the examples, then whatever else there is to say.
+
+    Examples are the paragraphs that begin with Click's mark for lines that are kept as they are.
+    """
+    summary, *others = cleandoc(text).split("\n\n")
+    examples = [part for part in others if part.startswith(_AS_IT_IS)]
+    with formatter.indentation():
+        for part in (summary, *examples, *(part for part in others if part not in examples)):
+            formatter.write_paragraph()
+            formatter.write_text(part)
+
+
 class SectionedCommand(TyperCommand):
-    """A command whose help lists options that belong together under a heading of theirs, before all others."""
+    """A command whose help begins with examples, and lists options that belong together under a heading of theirs."""
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Typer's signature
+        """What it does, and how it is called, before the details."""
+        format_description(self.help or "", formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The arguments, each section, and the rest under Options."""

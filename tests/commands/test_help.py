@@ -35,6 +35,17 @@ def test_every_example_of_the_help_is_exit_0(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_help_opens_with_at_least_two_examples(command: str) -> None:
+    usage, sentence, shown, *_ = calc(command, "--help", columns=100).out.split("\n\n")
+    assert usage.startswith(f"Usage: rnncalc {command} ")
+    assert sentence.startswith("  ")
+    assert len(sentence.splitlines()) <= 2
+    lines = shown.splitlines()
+    assert len(lines) >= 2
+    assert all(line.startswith("  rnncalc ") for line in lines)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_two_letters_too_and_names_every_option(command: str) -> None:
     text = calc(command, "-h", columns=100).out
     assert text == calc(command, "--help", columns=100).out
