@@ -16,7 +16,6 @@ _LINE = "_" * 40
 
 _TEX = """\
 \\documentclass[11pt]{article}
-\\usepackage[T1]{fontenc}
 \\usepackage[margin=25mm]{geometry}
 \\usepackage{booktabs}
 \\setlength{\\parindent}{0pt}
@@ -70,4 +69,5 @@ def _whole(title: str, document: Document, format_name: str, precision: int) -> 
 
     if format_name == "markdown":
         return f"# {title}\n\n{render_markdown(document, precision=precision)}"
-    return _TEX.replace("TITLE", title).replace("BODY", render_latex(document, precision=precision))
+    body = render_latex(document, precision=precision).rstrip().replace(r"\_" * len(_LINE), r"\rule{70mm}{0.4pt}")
+    return _TEX.replace("TITLE", title).replace("BODY", body)
