@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Thread
 
@@ -21,12 +20,16 @@ _ONE_THREAD = dict.fromkeys(
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import serve; serve()"
 
 
-def start_process(module: str) -> subprocess.Popen[bytes]:
-    """A process that runs `serve` of the module, with pipes to its stdin and from its stdout."""
+def start_process(module: str, *, quiet: bool = False) -> subprocess.Popen[bytes]:
+    """A process that runs `serve` of the module, with pipes to its stdin and from its stdout.
+
+    `quiet` drops what libraries write on stderr, where a screen is drawn.
+    """
     return subprocess.Popen(
         [sys.executable, "-P", "-c", _START.format(module=module), json.dumps(sys.path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if quiet else None,
         env={**os.environ, **_ONE_THREAD},
         # Of a group of its own, so that Ctrl-C is the parent's alone.
         process_group=0 if os.name == "posix" else None,
@@ -43,14 +46,16 @@ class Lines:
         self._lines: SimpleQueue[bytes] = SimpleQueue()
         Thread(target=self._listen, daemon=True).start()
 
-    def read(self, meanwhile: Callable[[], None] | None = None) -> bytes:
-        """The next line; `meanwhile` is what to do once if there is none yet."""
-        if meanwhile is not None:
-            try:
-                return self._lines.get_nowait()
-            except Empty:
-                meanwhile()
+    def read(self) -> bytes:
+        """The next line."""
         return self._lines.get()
+
+    def poll(self, seconds: float = 0.0) -> bytes | None:
+        """The next line, if it is there already, or within some seconds."""
+        try:
+            return self._lines.get(timeout=seconds)
+        except Empty:
+            return None
 
     def write(self, record: object) -> None:
         """One line of JSON."""

@@ -1,0 +1,133 @@
+"""The process beside the screen: it runs command lines and hands back the lines of their pages.
+
+Another process, so that heavy work can never hold up a key, and can be dropped at once: by ending it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any
+
+from rnn_calc.commands.answer import Answer
+from rnn_calc.commands.parsing import answer_of
+from rnn_calc.commands.processes import Lines
+from rnn_calc.core.errors import RnnCalcError
+from rnn_calc.show.document import Document, Layout
+from rnn_calc.show.page import page_lines
+from rnn_calc.show.progress import listen
+
+# Seconds in which a request comes that was sent when the process was started.
+_GRACE = 0.05
+
+# Imported while nothing else is asked for, so that the first heavy tab is as quick as the second.
+_SOON = (
+    *(f"rnn_calc.commands.{name}" for name in ("params", "cost", "running", "trace", "expected")),
+    *("rnn_calc.core.decay", "rnn_calc.core.gradients", "rnn_calc.core.stored_gradients", "uniplot"),
+    *(f"rnn_calc.show.{name}" for name in ("shapes", "counts", "cost", "trace", "decay", "bptt")),
+)
+
+
+def serve() -> None:
+    """Answer the requests that come in, one a line, until stdin is closed.
+
+    A request is an object with `id`, `op` (a function of `_OPERATIONS`) and its arguments; the answer has its `id`,
+    and what the operation gives, or `error` (a message) with the `kind` of error, or `bug` (a traceback).
+    """
+    lines, soon, desk = Lines(), iter(_SOON), _Desk()
+    # What reads stdin, as --sequence - does, finds nothing: the requests are not for it.
+    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 - it stays for the process's life
+    while True:
+        request = json.loads(_read(lines, soon))
+        number = request.pop("id")
+        listen(lambda what, done, total, number=number: lines.write(_progress(number, what, done, total)))  # type: ignore[misc]
+        record: dict[str, object]
+        try:
+            record = _OPERATIONS[request.pop("op")](desk, **request)
+        except RnnCalcError as error:
+            record = {"error": str(error), "kind": type(error).__name__}
+        except MemoryError:
+            record = {"error": "This needs more memory than there is. Take smaller sizes.", "kind": "TooLargeError"}
+        except Exception:
+            record = {"bug": traceback.format_exc()}
+        lines.write({"id": number, **record})
+
+
+def _read(lines: Lines, soon: Iterator[str]) -> bytes:
+    """The next request; until it comes, one module after the other is imported that will be needed."""
+    line = lines.poll(_GRACE)
+    if line is not None:
+        return line
+    for module in soon:
+        import_module(module)
+        line = lines.poll()
+        if line is not None:
+            return line
+    return lines.read()
+
+
+def _progress(number: int, what: str, done: int, total: int | None) -> dict[str, object]:
+    return {"id": number, "progress": what, "share": done / total if total else None}
+
+
+class _Desk:
+    """What was answered last, so that another width or a file of it costs no second calculation."""
+
+    def __init__(self) -> None:
+        self._asked: tuple[str, list[str]] | None = None
+        self._answer: Answer | None = None
+        self._document: Document | None = None
+
+    def answer(self, command: str, args: list[str]) -> tuple[Answer, Document]:
+        if self._asked != (command, args) or not (self._answer and self._document):
+            self._asked = None
+            self._answer = answer_of(command, args)
+            self._document = self._answer.view.document()
+            self._asked = (command, args)
+        return self._answer, self._document
+
+
+def _page(desk: _Desk, command: str, args: list[str], layout: list[Any]) -> dict[str, object]:
+    """The page of a command line, and what its options, file and defaults come to."""
+    answer, document = desk.answer(command, args)
+    return {"lines": list(page_lines(document, Layout(*layout), fold_commands=True)), "effective": _effective(answer)}
+
+
+def _effective(answer: Answer) -> dict[str, str]:
+    """What the fields of the form stand for where they are empty."""
+    if answer.setup is None:
+        return {}
+    network, model = answer.setup.network, answer.setup.model
+    widths = network.widths if len(set(network.widths)) > 1 else network.widths[:1]
+    found: dict[str, object] = {
+        "d_in": network.d_in,
+        "d_h": ",".join(map(str, widths)),
+        "d_out": network.d_out,
+        "cell": network.cell.name,
+        "convention": answer.setup.convention.name,
+        "layers": network.layers,
+        "directions": network.directions,
+        "activation": network.activation if network.cell.has_activation else "",
+        "seed": model.seed or 0,
+        "init": model.init or "gaussian",
+    }
+    if answer.steps is not None:
+        found["steps"] = answer.steps
+    return {name: str(value) for name, value in found.items()}
+
+
+def _save(desk: _Desk, command: str, args: list[str], path: str, *, force: bool) -> dict[str, object]:
+    """The same result in a file, in the format of its suffix."""
+    from rnn_calc.show.output import emit, resolve_destination
+
+    destination = resolve_destination(None, as_json=False, output=path, force=force, precision=4)
+    answer, _ = desk.answer(command, args)
+    emit(answer.view, destination)
+    return {"saved": path}
+
+
+_OPERATIONS: dict[str, Callable[..., dict[str, object]]] = {"page": _page, "save": _save}
