@@ -112,6 +112,14 @@ class OutputOptions:
         text_option("--output", "-O", text="Write to a file; its suffix gives the format.", metavar="FILE"),
     ] = None
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False
+    color: Annotated[
+        str | None,
+        text_option(
+            "--color",
+            text="Colours in tables and .txt: auto (on a terminal), always or never, also in .svg. [auto]",
+            metavar="WHEN",
+        ),
+    ] = None
     precision: Annotated[int, typer.Option("--precision", "-p", help="Digits in tables, 0 to 17.", metavar="N")] = 4
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 unless every expected value is met.")] = False
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rnn_calc.show.picture import Picture
 
 FORMATS = ("table", "json", "csv", "markdown", "latex")
+COLORS = ("auto", "always", "never")
 _SUFFIXES = {
     ".txt": "table",
     ".json": "json",
@@ -35,13 +36,17 @@ _FILE_FORMATS = ("html", "svg", *_BINARY)
 
 
 class Destination(NamedTuple):
-    """The format, the file (None: stdout), whether an existing file may go, the digits of tables, and --plot's file."""
+    """The format, the file (None: stdout), whether an existing file may go, digits, --plot's file, and colours.
+
+    `color` is of tables: auto is what the terminal and its environment say, and a picture has colours.
+    """
 
     format: str = "table"
     path: str | None = None
     force: bool = False
     precision: int = 4
     plot: str | None = None
+    color: str = "auto"
 
 
 class View(NamedTuple):
@@ -60,7 +65,7 @@ class View(NamedTuple):
 
 
 def resolve_destination(
-    format_name: str | None, *, as_json: bool, output: str | None, force: bool, precision: int
+    format_name: str | None, *, as_json: bool, output: str | None, force: bool, precision: int, color: str = "auto"
 ) -> Destination:
     """The destination that the options name, checked before any work is done.
 
@@ -77,12 +82,12 @@ def resolve_destination(
         raise UsageError(f"--json and --format {format_name} ask for two formats; give one of them.")
     chosen = "json" if as_json else format_name
     if output is None or output == "-":
-        return Destination(chosen or "table", None, force, precision)
+        return Destination(chosen or "table", None, force, precision, color=color)
     _require_no_folder(output)
     if chosen is None:
         chosen = format_of(output, _SUFFIXES, "or add --format")
     require_writable(output, force=force)
-    return Destination(chosen, output, force, precision)
+    return Destination(chosen, output, force, precision, color=color)
 
 
 def format_of(output: str, formats: Mapping[str, str], otherwise: str = "") -> str:
@@ -245,11 +250,15 @@ def _write_text(view: View, destination: Destination, stream: IO[str]) -> None:
         case "svg":
             from rnn_calc.show.terminal import render_svg
 
-            stream.write(render_svg(view.document(), precision=destination.precision, title="rnncalc", width=100))
+            inked = destination.color != "never"
+            picture = render_svg(
+                view.document(), precision=destination.precision, title="rnncalc", width=100, has_color=inked
+            )
+            stream.write(picture)
         case _:
             from rnn_calc.show.terminal import render_terminal
 
-            render_terminal(view.document(), stream, precision=destination.precision)
+            render_terminal(view.document(), stream, precision=destination.precision, color=destination.color)
 
 
 def _encodable(text: str, stream: IO[str]) -> str:

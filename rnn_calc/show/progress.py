@@ -19,11 +19,18 @@ _PATIENCE = 1.0
 # Seconds.
 _TELL_EVERY = 0.1
 _listeners: list[Listener] = []
+# Of --color: what Rich is told of colours in bars, None to look for itself.
+_colorless: list[bool | None] = [None]
 
 
 def listen(listener: Listener) -> None:
     """From now on a listener is told of all progress, in place of the terminal."""
     _listeners[:] = [listener]
+
+
+def color_bars(color: str) -> None:
+    """From now on bars are in colours always, never, or (auto) as the terminal and its environment say."""
+    _colorless[:] = [{"always": False, "never": True}.get(color)]
 
 
 def tracked(
@@ -95,7 +102,7 @@ def _start_bar() -> Progress:
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(stderr=True, no_color=_colorless[0]),
         transient=True,
     )
     bar.start()

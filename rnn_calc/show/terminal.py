@@ -100,23 +100,45 @@ def style_of(names: str) -> str:
     return f"on rgb({red},{green},{blue})"
 
 
-def render_terminal(document: Document, stream: IO[str], *, precision: int, width: int | None = None) -> None:
-    """The document on `stream`, in the terminal's width and with as many colours and characters as it has."""
-    has_color = _has_color(stream)
+def render_terminal(
+    document: Document, stream: IO[str], *, precision: int, width: int | None = None, color: str = "auto"
+) -> None:
+    """The document on `stream`, in the terminal's width and with as many colours and characters as it has.
+
+    With `color` always it has colours wherever it goes and whatever the environment says, with never it has none.
+    """
+    has_color = _has_color(stream) if color == "auto" else color == "always"
     written = None
     if has_color is not None:
         encoding = getattr(stream, "encoding", None) or "utf-8"
         layout = Layout(width or _page_width(), precision, not _can_encode(encoding), has_color)
         written = _written(page_lines(document, layout), has_color)
     if written is None:
-        from rich.console import Console
-
-        console = Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
+        console = _console(stream, width, forced=color == "always")
         with console.capture() as capture:
             _print(document, console, precision)
         written = capture.get().splitlines()
     # Columns are padded; nobody wants to copy that.
     stream.write("".join(f"{line.rstrip()}\n" for line in written))
+
+
+def _console(stream: IO[str], width: int | None, *, forced: bool) -> Console:
+    """Rich's view of the stream; `forced` to have colours: as many as the environment tells of, or else 256."""
+    from rich.console import Console
+
+    if not forced:
+        return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
+    known = Console(file=stream, force_terminal=True).color_system
+    return Console(
+        file=stream,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        width=width or _page_width(),
+        force_terminal=True,
+        no_color=False,
+        color_system=known or "256",  # type: ignore[arg-type]  # it is typed as any text
+    )
 
 
 def _written(lines: Iterable[Line], has_color: bool) -> list[str] | None:
@@ -137,7 +159,7 @@ def _styled(text: str, style: str) -> str:
     return f"\x1b[{codes}m{text}\x1b[0m" if codes and text else text
 
 
-def render_svg(document: Document, *, precision: int, title: str, width: int) -> str:
+def render_svg(document: Document, *, precision: int, title: str, width: int, has_color: bool = True) -> str:
     """The document as an SVG picture of a terminal; it loads nothing, fonts included."""
     from rich.console import Console
 
@@ -147,6 +169,8 @@ def render_svg(document: Document, *, precision: int, title: str, width: int) ->
         width=width,
         force_terminal=True,
         color_system="truecolor",
+        # What is recorded keeps its colours all the same; the layout is told so that charts use characters.
+        no_color=not has_color,
         highlight=False,
         markup=False,
         emoji=False,
@@ -183,7 +207,8 @@ def _print(document: Document, console: Console, precision: int) -> None:
     has_color = console.color_system is not None and not console.no_color
     layout = Layout(console.width, precision, not _can_encode(console.encoding), has_color)
     for line in page_lines(document, layout, fold_commands=console.record):
-        console.print(_rich_text(line), no_wrap=True, overflow="ignore", crop=False)
+        text = _rich_text(line if has_color or not console.record else [(part, "") for part, _ in line])
+        console.print(text, no_wrap=True, overflow="ignore", crop=False)
 
 
 def _can_encode(encoding: str) -> bool:
