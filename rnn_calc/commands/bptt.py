@@ -11,7 +11,7 @@ import typer
 from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups, text_option
 from rnn_calc.commands.plot_options import PlotOptions, destination_with_plot
-from rnn_calc.commands.run_options import LossOptions, SequenceOptions, WeightOptions
+from rnn_calc.commands.run_options import LossOptions, ScalingOptions, SequenceOptions, WeightOptions
 from rnn_calc.core.errors import CheckFailedError, DataError, UsageError, quoted
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class CheckedOutputOptions(OutputOptions):
 def command(
     network: NetworkOptions,
     weights: WeightOptions,
+    scaling: ScalingOptions,
     sequence: SequenceOptions,
     loss: LossOptions,
     output: CheckedOutputOptions,
@@ -105,7 +106,9 @@ def command(
         "truncate": truncate,
     }
     others |= {"clip": clip, "path": path, "to": to, "by_lag": by_lag or None, "check": output.check or None}
-    run = prepare_run(network, weights, sequence, command="bptt", default_steps=_DEFAULT_STEPS, **others)
+    run = prepare_run(
+        network, weights, sequence, command="bptt", default_steps=_DEFAULT_STEPS, scaling=scaling, **others
+    )
     steps, seed = len(run.inputs), seed_of(weights, run.setup.model)
     truncations = _truncations(truncate, steps) if truncate is not None else ()
     judged = load_loss(loss, run.setup, steps=steps, seed=seed)

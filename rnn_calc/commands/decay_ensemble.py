@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rnn_calc.commands.decay_options import DecayOptions
 from rnn_calc.commands.decay_runs import states_of
-from rnn_calc.commands.decay_scaling import scaled_weights
 from rnn_calc.commands.options import NetworkOptions
 from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
+from rnn_calc.commands.scaling import scaled_weights
 from rnn_calc.core.errors import RnnCalcError, UsageError
 
 if TYPE_CHECKING:

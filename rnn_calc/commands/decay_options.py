@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnn_calc.commands.options import size_option, text_option
-from rnn_calc.commands.run_options import LOSS_SECTION, LossOptions
+from rnn_calc.commands.run_options import LOSS_SECTION, LossOptions, flag
 from rnn_calc.core.errors import UsageError, did_you_mean, listed, quoted
 
 if TYPE_CHECKING:
@@ -279,8 +279,3 @@ def _check_numbers(options: DecayOptions) -> None:
         raise UsageError(f"--singular-values must be at least 1; it is {options.singular_values}.")
     if options.ensemble is not None and not 2 <= options.ensemble <= _MOST_RUNS:
         raise UsageError(f"--ensemble takes 2 to {_MOST_RUNS:,} runs; it is {options.ensemble}.")
-
-
-def flag(name: str) -> str:
-    """The option of that name, as it is typed."""
-    return f"--{name.replace('_', '-')}"

@@ -47,16 +47,19 @@ def command(
     from rnn_calc.commands.decay_ensemble import Drawing, measured_ensemble
     from rnn_calc.commands.decay_loss import measured_loss
     from rnn_calc.commands.decay_runs import check_network, place_of
-    from rnn_calc.commands.decay_scaling import scaled_weights
     from rnn_calc.commands.loading import seed_of
     from rnn_calc.commands.running import prepare_run
+    from rnn_calc.commands.scaling import scaled_weights
 
     destination = destination_with_plot(output, plot)
     check_options(decay, loss, check=output.check)
     if sequence.steps == 1:
         raise UsageError("--steps must be at least 2 for gradient-decay: with one step there is no earlier state.")
     others = said(decay) | said(loss)
-    run = prepare_run(network, weights, sequence, command="gradient-decay", default_steps=_DEFAULT_STEPS, **others)
+    # Its scalings are several, and are in `others` for the printed command.
+    run = prepare_run(
+        network, weights, sequence, command="gradient-decay", default_steps=_DEFAULT_STEPS, scaling=None, **others
+    )
     place, seed = place_of(run.setup, decay.direction), seed_of(weights, run.setup.model)
     check_network(decay, run.setup, place, run.sequence.length)
     if decay.from_loss:
@@ -72,8 +75,8 @@ def _measure(run: Run, decay: DecayOptions, place: int, output: OutputOptions, d
     """Measure the norms of Jacobians and show them, beside what a file expects of them."""
     from rnn_calc.commands.decay_remedies import with_remedies
     from rnn_calc.commands.decay_runs import measure
-    from rnn_calc.commands.decay_scaling import scaled_weights
     from rnn_calc.commands.expected import check_failure, compare_decay, expected_of
+    from rnn_calc.commands.scaling import scaled_weights
     from rnn_calc.show.decay import decay_view
     from rnn_calc.show.decay_series import DecayShown
     from rnn_calc.show.heading import describe_network

@@ -12,13 +12,14 @@ from rnn_calc.commands.loading import seed_of
 from rnn_calc.commands.options import NetworkOptions
 from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
 from rnn_calc.commands.running import Run, prepare_run
+from rnn_calc.commands.scaling import recurrent_names
 from rnn_calc.commands.setup import Setup, load_model, load_setup
 from rnn_calc.core.errors import UsageError
 from rnn_calc.core.forget_gates import has_forget_gate
 from rnn_calc.core.grid import Grid, Point
 from rnn_calc.core.memory import require_memory
 from rnn_calc.core.phases import OUTGROWN, Measurement, measure, measuring_bytes
-from rnn_calc.core.spectra import RECURRENT, scale_recurrent
+from rnn_calc.core.spectra import scale_recurrent
 from rnn_calc.core.trace import Trace, require_finite, trace
 from rnn_calc.files.model import ModelFile
 
@@ -116,7 +117,7 @@ def measure_run(sweep: Sweep, index: int) -> Measurement:
 def prepare_point(sweep: Sweep, index: int) -> Run:
     """A run of the sweep, ready to be traced; its `again` is the command that measures it alone."""
     point, options = sweep.grid.point(index // sweep.grid.repeats), sweep.options(index)
-    scaling = {name.replace("-", "_"): f"{point[name]:.15g}" for name in _SCALING if name in point}
+    said = {name.replace("-", "_"): f"{point[name]:.15g}" for name in _SCALING if name in point}
     run = prepare_run(
         options.network,
         options.weights,
@@ -124,14 +125,15 @@ def prepare_point(sweep: Sweep, index: int) -> Run:
         sweep.model,
         command="gradient-decay",
         default_steps=DEFAULT_STEPS,
-        **scaling,
+        scaling=None,
+        **said,
     )
     weights = run.weights
     for axis, measured in _SCALING.items():
         if axis in point:
             target = point[axis]
             assert isinstance(target, float)
-            weights = scale_recurrent(weights, measured, target, _scaled_names(run.setup))
+            weights = scale_recurrent(weights, measured, target, recurrent_names(run.setup.network))
     if "forget-bias" in point:
         value = point["forget-bias"]
         assert isinstance(value, float)
@@ -189,15 +191,11 @@ def _setup(sweep: Sweep, options: Fixed) -> tuple[int | None, Setup]:
 def _require_axes(setup: Setup, grid: Grid) -> None:
     names, cell = [axis.name for axis in grid.axes], setup.network.cell.name
     for name in _SCALING:
-        if name in names and not _scaled_names(setup):
+        if name in names and not recurrent_names(setup.network):
             raise UsageError(f"The cell {cell} has no recurrent matrix, so --over {name} has nothing to scale.")
     if "forget-bias" in names and not _forget_biases(setup):
         what = "no bias in its forget gate" if has_forget_gate(setup.network) else "no forget gate"
         raise UsageError(f"The cell {cell} has {what} here, so --over forget-bias has nothing to set.")
-
-
-def _scaled_names(setup: Setup) -> list[str]:
-    return [parameter.name for parameter in setup.network.parameters if parameter.role in RECURRENT]
 
 
 def _forget_biases(setup: Setup) -> list[tuple[str, str]]:

@@ -29,6 +29,19 @@ class WeightOptions:
 
 
 @dataclass(frozen=True)
+class ScalingOptions:
+    """How large the recurrent matrices are made, drawn or given."""
+
+    spectral_radius: Annotated[
+        str | None,
+        text_option("--spectral-radius", "-r", text="Scale W_hh, of every gate, to it first.", metavar="R"),
+    ] = None
+    spectral_norm: Annotated[
+        str | None, text_option("--spectral-norm", text="The same for the largest singular value.", metavar="S")
+    ] = None
+
+
+@dataclass(frozen=True)
 class SequenceOptions:
     """What goes in, step by step."""
 
@@ -90,3 +103,8 @@ class LossOptions:
             "--reduction", text="mse and cross-entropy: mean or sum. [mean]", metavar="NAME", section=LOSS_SECTION
         ),
     ] = None
+
+
+def flag(name: str) -> str:
+    """The option of that name, as it is typed."""
+    return f"--{name.replace('_', '-')}"

@@ -18,7 +18,8 @@ from rnn_calc.commands.loading import (
     seed_of,
 )
 from rnn_calc.commands.options import NetworkOptions, command_line
-from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
+from rnn_calc.commands.run_options import ScalingOptions, SequenceOptions, WeightOptions
+from rnn_calc.commands.scaling import scale_weights
 from rnn_calc.commands.setup import Setup, load_model, load_setup
 from rnn_calc.core.errors import DataError
 from rnn_calc.core.trace import Trace, require_finite, require_trace_memory, trace, trace_blocks
@@ -100,26 +101,28 @@ def prepare_run(
     *,
     command: str,
     default_steps: int,
+    scaling: ScalingOptions | None = None,
     **others: object,
 ) -> Run:
     """Everything a run needs, from the options and the file they name; `others` are the command's further options.
 
-    `model` is what that file holds, where it has been read already.
+    `model` is what that file holds, where it has been read already; `scaling` is that of a command with one network.
     """
+    scaling = scaling or ScalingOptions()
     model = model or load_model(network)
     seed = seed_of(weights, model)
     inputs = load_sequence(sequence, network, model, default_steps=default_steps, seed=seed)
     setup = load_setup(network, sequence=inputs, model=model)
-    arrays = load_weights(setup, weights)
+    arrays = scale_weights(setup, load_weights(setup, weights), scaling)
     drawn_weights = any(value is not None for value in (weights.init, weights.gain, weights.seed))
-    changed = sequence != SequenceOptions() or (drawn_weights and bool(arrays.drawn))
+    changed = sequence != SequenceOptions() or bool(arrays.scaling) or (drawn_weights and bool(arrays.drawn))
     return Run(
         setup,
         arrays,
         inputs,
         load_initial_states(sequence, setup, seed),
         changed,
-        command_line(command, *_resolved(network, weights, sequence, setup, arrays, inputs), **others),
+        command_line(command, *_resolved(network, weights, sequence, setup, arrays, inputs), scaling, **others),
     )
 
 

@@ -10,7 +10,7 @@ import typer
 from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
 from rnn_calc.commands.plot_options import PlotOptions, destination_with_plot
-from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
+from rnn_calc.commands.run_options import ScalingOptions, SequenceOptions, WeightOptions
 from rnn_calc.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _DEFAULT_STEPS = 5
 def command(
     network: NetworkOptions,
     weights: WeightOptions,
+    scaling: ScalingOptions,
     sequence: SequenceOptions,
     output: OutputOptions,
     plot: PlotOptions,
@@ -50,7 +51,7 @@ def command(
     from rnn_calc.show.trace import TraceShown, trace_view
 
     destination = destination_with_plot(output, plot)
-    run = prepare_run(network, weights, sequence, command="trace", default_steps=_DEFAULT_STEPS)
+    run = prepare_run(network, weights, sequence, command="trace", default_steps=_DEFAULT_STEPS, scaling=scaling)
     setup = run.setup
     expected = expected_of("trace", setup, changed=run.changed, check=output.check)
     cell = setup.network.cell
