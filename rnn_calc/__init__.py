@@ -5,6 +5,9 @@
     >>> rnn_calc.count_parameters(network).total
     32
 
+Six names are where to begin: `Network`, `shapes`, `count_parameters`, `trace`, `gradient_decay` and `bptt`. In a
+notebook whatever they return shows itself as tables; a trace, a decay and gradients have a `plot()`.
+
 Every name is imported when it is first used, so that `import rnn_calc` costs next to nothing.
 """
 
@@ -19,8 +22,10 @@ if TYPE_CHECKING:
     from rnn_calc.core.cost import count_cost
     from rnn_calc.core.counts import count_parameters
     from rnn_calc.core.decay import gradient_decay
+    from rnn_calc.core.display import Renderer
     from rnn_calc.core.errors import RnnCalcError
     from rnn_calc.core.gradients import backpropagate
+    from rnn_calc.core.gradients import backpropagate as bptt
     from rnn_calc.core.lag_shares import lag_gradients
     from rnn_calc.core.loss_decay import loss_decay
     from rnn_calc.core.losses import Loss
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
     from rnn_calc.core.trace import trace
     from rnn_calc.core.weights import Init, make_weights
 
+# The module of each name, and what it is called there.
 _HOME = {
     "CELLS": "cells",
     "CONVENTIONS": "conventions",
@@ -40,6 +46,7 @@ _HOME = {
     "Network": "network",
     "RnnCalcError": "errors",
     "backpropagate": "gradients",
+    "bptt": "gradients:backpropagate",
     "count_cost": "cost",
     "count_parameters": "counts",
     "gradient_decay": "decay",
@@ -62,6 +69,7 @@ __all__ = [
     "Network",
     "RnnCalcError",
     "backpropagate",
+    "bptt",
     "count_cost",
     "count_parameters",
     "gradient_decay",
@@ -78,6 +86,22 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"rnn_calc.core.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'rnn_calc' has no attribute {name!r}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'rnn_calc' has no attribute {name!r}")
+    from rnn_calc.core.display import render_with
+
+    # Before anything that could be shown is made.
+    render_with(_renderer)
+    module, _, other = _HOME[name].partition(":")
+    return getattr(import_module(f"rnn_calc.core.{module}"), other or name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _renderer() -> Renderer:
+    """What shows reports in a notebook; imported with the first that is shown."""
+    from rnn_calc import notebook
+
+    return notebook

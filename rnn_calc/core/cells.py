@@ -18,6 +18,7 @@ from rnn_calc.core.equations import (
     Vector,
     walk,
 )
+from rnn_calc.core.errors import DataError, did_you_mean, listed, quoted
 from rnn_calc.core.records import Record
 
 
@@ -195,3 +196,15 @@ READOUT = Equation(
     "output",
     "output at step t",
 )
+
+
+def as_cell(cell: Cell | str) -> Cell:
+    """A cell, or the one of that name.
+
+    Raises: DataError for a name that there is not (with the nearest one).
+    """
+    if isinstance(cell, Cell):
+        return cell
+    if cell not in CELLS:
+        raise DataError(f"There is no cell {quoted(cell)}; it must be {listed(CELLS)}.{did_you_mean(str(cell), CELLS)}")
+    return CELLS[cell]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rnn_calc.core.cells import GATE_NAMES
 from rnn_calc.core.closed_form import ClosedForm, Term, collect
 from rnn_calc.core.conventions import CONVENTIONS, Convention
+from rnn_calc.core.display import html_of
 from rnn_calc.core.errors import DataError, did_you_mean, listed, quoted
 from rnn_calc.core.network import Layer, Network, Stage
 from rnn_calc.core.notation import Notation
@@ -121,6 +122,12 @@ class CostReport(NamedTuple):
     def network(self) -> Network:
         """The network that was counted."""
         return self.notation.network
+
+    def __repr__(self) -> str:
+        return f"<CostReport: {self.network!r}, {self.total.total.flops:,} FLOPs>"
+
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
     def gate_name(self, gate: str) -> str:
         """What a gate, or a state that is updated, is called in words."""

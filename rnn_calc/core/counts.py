@@ -9,6 +9,7 @@ from typing import NamedTuple
 from rnn_calc.core.cells import GATE_NAMES, Cell
 from rnn_calc.core.closed_form import ClosedForm, Term, collect, term_of
 from rnn_calc.core.conventions import CONVENTIONS, Convention
+from rnn_calc.core.display import html_of
 from rnn_calc.core.equations import Parameter
 from rnn_calc.core.errors import DataError
 from rnn_calc.core.network import Layer, Network
@@ -100,6 +101,12 @@ class CountReport(NamedTuple):
     def network(self) -> Network:
         """The network that was counted."""
         return self.notation.network
+
+    def __repr__(self) -> str:
+        return f"<CountReport: {self.network!r}, {self.total:,} parameters>"
+
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
 
 def count_parameters(

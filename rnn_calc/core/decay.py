@@ -14,6 +14,7 @@ from rnn_calc.core.block_norms import STATE, BlockDecay, BlockNorms
 from rnn_calc.core.certificate import Certificate
 from rnn_calc.core.convoy import Family
 from rnn_calc.core.direct import DirectPath, direct_path
+from rnn_calc.core.display import Plotted
 from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.equations import (
     MAX_SLOPE,
@@ -64,6 +65,10 @@ class Decay:
     log10_high: Array
     certificate: Certificate
     log10_singular_values: Array | None
+
+    def __repr__(self) -> str:
+        rate = f"{self.rate_per_step:.4g} a step"
+        return f"<{type(self).__name__} of {self.state}: {self.verdict}, {rate}, lags 1 to {len(self.lags):,}>"
 
     @property
     def lags(self) -> range:
@@ -127,8 +132,8 @@ class Decay:
         return len(self.log10_norms) * sqrt(self.width) * _UNIT_ROUNDOFF
 
 
-@dataclass(frozen=True)
-class DecayReport(Decay):
+@dataclass(frozen=True, repr=False)
+class DecayReport(Decay, Plotted):
     """The decay of a layer's hidden state h and, where it has one, of its cell state c.
 
     The norms of h are those of a block of products of the full (h, c) Jacobians. `max_slope` is None for a cell that

@@ -9,6 +9,7 @@ from functools import cached_property, reduce
 import numpy as np
 
 from rnn_calc.core.backward import Backward, Scaled, shift
+from rnn_calc.core.display import Plotted
 from rnn_calc.core.elementwise import Place, products_of
 from rnn_calc.core.engine import Engine
 from rnn_calc.core.equations import Expression, Parameter, Product, Sum, Vector, axis_of
@@ -42,6 +43,9 @@ class LayerGradients:
     nodes: Scaled
     direct: Array | None
 
+    def __repr__(self) -> str:
+        return f"<LayerGradients: {self.run.layer.part}, {len(self.local.rows):,} steps>"
+
     @cached_property
     def inputs(self) -> Scaled:
         """∂L/∂x_t of what the layer reads, in the order in which it reads. Shapes: (T, d_in of the layer)."""
@@ -53,7 +57,7 @@ class LayerGradients:
 
 
 @dataclass(frozen=True, eq=False)
-class Gradients:
+class Gradients(Plotted):
     """The derivatives of a loss by every value and parameter of a run.
 
     `losses` are the L_t that the loss is the sum of; `outputs_gradient` is ∂L_t/∂y_t, or by h_t without a readout;
@@ -67,6 +71,9 @@ class Gradients:
     outputs_gradient: Array
     layers: tuple[LayerGradients, ...]
     occurrences: dict[str, tuple[Occurrences, ...]]
+
+    def __repr__(self) -> str:
+        return f"<Gradients: L ({self.loss_function.kind}) = {self.loss:.6g}, {self.trace.network!r}>"
 
     @property
     def loss(self) -> float:

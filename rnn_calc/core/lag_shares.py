@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from rnn_calc.core.backward import NOTHING, Exponents, Scaled
+from rnn_calc.core.display import Displayed
 from rnn_calc.core.elementwise import Place
 from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.gradients import joined_gradient, layer_parts, readout_parts, unmerged
@@ -33,11 +34,14 @@ _Parts: TypeAlias = "dict[str, list[Occurrences]]"
 
 
 @dataclass(frozen=True, eq=False)
-class LagGradients:
+class LagGradients(Displayed):
     """What all paths of one length add to each gradient, under canonical names and in the column reading."""
 
     lag: int
     gradients: dict[str, Gradient]
+
+    def __repr__(self) -> str:
+        return f"<LagGradients: lag {self.lag:,}, of {', '.join(self.gradients)}>"
 
 
 def longest_path(trace: Trace) -> int:

@@ -31,6 +31,9 @@ class LayerTrace:
     final: dict[str, Array]
     lengths: Indices | None = None
 
+    def __repr__(self) -> str:
+        return f"<LayerTrace: {self.layer.part}, {self.layer.cell.name}, {len(self.values.now['h']):,} steps>"
+
     @cached_property
     def in_time(self) -> Values:
         """The values in the order of time; `previous` of a reverse layer's step t is then the state of step t + 1."""

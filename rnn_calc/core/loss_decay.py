@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnn_calc.core.backward import Backward, Local, Scaled
+from rnn_calc.core.display import Plotted
 from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.errors import DataError, NonFiniteError
 from rnn_calc.core.gradients import backpropagate, joined_gradient
@@ -28,7 +29,7 @@ class LossNorms:
 
 
 @dataclass(frozen=True, eq=False)
-class LossDecay:
+class LossDecay(Plotted):
     """How the gradient of a loss shrinks or grows on its way back: one row, whatever the size of the network.
 
     `layers` are in the order of the trace's. What reaches a state through later steps and through the layers above is
@@ -39,6 +40,9 @@ class LossDecay:
     loss_function: Loss
     loss: float
     layers: tuple[LossNorms, ...]
+
+    def __repr__(self) -> str:
+        return f"<LossDecay: L ({self.loss_function.kind}) = {self.loss:.6g}, {self.trace.steps:,} steps>"
 
 
 def loss_decay(trace: Trace, loss: Loss, watch: Watch = iter) -> LossDecay:

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_calc.core.display import Displayed
 from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.errors import DataError, NonFiniteError
 from rnn_calc.core.layer_trace import LayerTrace
@@ -48,7 +49,7 @@ class Derivative(Protocol):
 
 
 @dataclass(frozen=True)
-class LyapunovReport:
+class LyapunovReport(Displayed):
     """The largest Lyapunov exponents of a layer's states, all of them together, along one run; the largest first.
 
     `width` is that of all states, so the number of exponents that there are. A direction that dies has −∞. One that is
@@ -67,6 +68,9 @@ class LyapunovReport:
     burn_in: int
     steps: int
     blocks: int
+
+    def __repr__(self) -> str:
+        return f"<LyapunovReport: {len(self.exponents):,} of {self.width:,}, from {self.largest:.4g} nats a step down>"
 
     @property
     def largest(self) -> float:

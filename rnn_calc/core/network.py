@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import NamedTuple
 
-from rnn_calc.core.cells import READOUT, RNN, Cell
+from rnn_calc.core.cells import READOUT, RNN, Cell, as_cell
+from rnn_calc.core.display import Displayed
 from rnn_calc.core.equations import (
     ACTIVATIONS,
     MERGES,
@@ -75,15 +76,16 @@ _TOKEN = Vector("token", "1")
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(Displayed):
     """Recurrent layers of `d_h` units on inputs of width `d_in`, read out to `d_out` values (0: no readout).
 
-    `d_h` may name a width for each layer. `biases` is how many bias vectors each gate has: 0, 1, or 2 as PyTorch keeps
-    them; a bias that stands apart from the input's, as in a GRU with its reset after the product, is there with 1 too.
+    `cell` may be given by its name, and `d_h` a width for each layer. `biases` is how many bias vectors each gate has:
+    0, 1, or 2 as PyTorch keeps them; a bias that stands apart from the input's, as in a GRU with its reset after the
+    product, is there with 1 too.
     `merge` joins the two directions of a bidirectional network. `d_p` is the width of a projected state (0: none).
     With `vocab` the inputs are numbers of rows of an embedding; `tied` reads out through that same table.
 
-    Raises: SizeError for an illegal size; DataError for an unknown activation, or parts that do not fit together.
+    Raises: SizeError for an illegal size; DataError for an unknown cell or activation, or parts that do not fit.
     """
 
     d_in: int
@@ -101,6 +103,7 @@ class Network:
     readout_bias: bool = True
 
     def __post_init__(self) -> None:
+        self._keep("cell", as_cell(self.cell))
         for name, minimum in {"d_in": 1, "d_out": 0, "d_p": 0, "vocab": 0, "layers": 1, "biases": 0}.items():
             # NumPy's integers overflow in a product; a plain int never does.
             self._keep(name, check_size(name, getattr(self, name), minimum=minimum))
@@ -122,6 +125,12 @@ class Network:
         if self.biases > 2:
             raise DataError(f"A gate has 0, 1 or 2 biases, not {self.biases}.")
         self._check_parts()
+
+    def __repr__(self) -> str:
+        """What is not as by default; the cell by its name."""
+        told = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
+        told |= {"cell": self.cell.name} if "cell" in told else {}
+        return f"Network({', '.join(f'{name}={value!r}' for name, value in told.items())})"
 
     def _check_parts(self) -> None:
         if self.d_p and "c" not in self.cell.state:

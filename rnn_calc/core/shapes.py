@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from rnn_calc.core.conventions import CONVENTIONS, Convention
+from rnn_calc.core.display import Displayed
 from rnn_calc.core.equations import (
     Apply,
     Expression,
@@ -67,7 +68,7 @@ class PartShapes(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class ShapeReport:
+class ShapeReport(Displayed):
     """Every tensor of a network as a convention writes it, part by part.
 
     `sequence`: the tensors of whole sequences (empty unless asked for), `packing`: their lengths where those differ;
@@ -81,6 +82,9 @@ class ShapeReport:
     packing: Packing | None
     chains: tuple[Chain, ...]
     unrolled: tuple[UnrolledStep, ...]
+
+    def __repr__(self) -> str:
+        return f"<ShapeReport: {self.network!r}, convention {self.convention.name}, {len(self.rows):,} tensors>"
 
     @property
     def network(self) -> Network:

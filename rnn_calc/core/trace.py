@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rnn_calc.core.display import Plotted
 from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.equations import Expression, Quotient, axis_of
 from rnn_calc.core.errors import NonFiniteError
@@ -28,7 +29,7 @@ from rnn_calc.core.weights import Array, Weights
 
 
 @dataclass(frozen=True)
-class Trace:
+class Trace(Plotted):
     """Every value of a run of steps `first`, `first` + 1, …, in the order of time.
 
     `layers` holds each direction of each layer, in the order of a framework's h_n: layer by layer, forward before
@@ -45,6 +46,10 @@ class Trace:
     y: Array | None
     tokens: Indices | None = None
     first: int = 1
+
+    def __repr__(self) -> str:
+        batch = f", a batch of {self.x.shape[1]:,}" if self.x.ndim > 2 else ""
+        return f"<Trace: {self.network!r}, steps {self.first:,} to {self.first + self.steps - 1:,}{batch}>"
 
     @property
     def steps(self) -> int:

@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_calc.core.display import Displayed
 from rnn_calc.core.equations import Parameter
 from rnn_calc.core.errors import DataError, NonFiniteError, did_you_mean, listed, quoted
 from rnn_calc.core.memory import FLOAT64, require_memory
@@ -28,7 +29,7 @@ class Init:
 
 
 @dataclass(frozen=True)
-class Weights:
+class Weights(Displayed):
     """An array for every parameter of a network, under its canonical name and in the column reading.
 
     `drawn` names the parameters that came from `init` and not from the user; `scaling` says how the recurrent matrix
@@ -39,6 +40,10 @@ class Weights:
     drawn: tuple[str, ...] = ()
     init: Init = Init()
     scaling: str = ""
+
+    def __repr__(self) -> str:
+        shapes = (f"{name} {write_shape(array.shape)}" for name, array in self.arrays.items())
+        return f"<Weights: {', '.join(shapes)}>"
 
     def __getitem__(self, name: str) -> Array:
         return self.arrays[name]

@@ -47,7 +47,7 @@ def _blocks(
     *,
     unrolled: bool,
 ) -> list[Block]:
-    blocks: list[Block] = [heading, _parameter_table(report), closed_form_table(report)]
+    blocks: list[Block] = [heading, parameter_table(report), closed_form_table(report)]
     if len(report.gates) > 1:
         blocks.append(_gate_table(report))
     notes = tuple(_notes(report))
@@ -84,7 +84,8 @@ def _folds(report: CountReport) -> list[_Fold]:
     return folds
 
 
-def _parameter_table(report: CountReport) -> Table:
+def parameter_table(report: CountReport) -> Table:
+    """Every stored array, its shape and its count, equal layers folded into one; and the total."""
     column_matrices = report.notation.convention.column_matrices
     by_group: dict[str, list[ParameterCount]] = {}
     for row in report.rows:

@@ -9,7 +9,7 @@ from rnn_calc.core.weights import Array
 from rnn_calc.show.decay_series import NetworkDecay, block_of
 from rnn_calc.show.document import Block, Column, Magnitude, Table, Text, Value
 from rnn_calc.show.format import plural, power_of_ten, short
-from rnn_calc.show.selection import head_and_tail
+from rnn_calc.show.selection import Selection, head_and_tail
 
 _MOST_ROWS = 12
 
@@ -19,18 +19,33 @@ def lyapunov_blocks(network: NetworkDecay, label: str) -> list[Block]:
     report = network.lyapunov
     if report is None:
         return []
-    chosen = head_and_tail(len(report.exponents), _MOST_ROWS)
+    states = ", ".join(network.first.layer.symbol(name) for name in network.first.layer.state)
+    title = f"Lyapunov exponents of the sequence of {states}{label}"
+    return [_table(report, title), _list([*_left_out(report), *_said(network, report)])]
+
+
+def exponents_alone(report: LyapunovReport) -> list[Block]:
+    """The exponents without the decay of the same run."""
+    said = [_rates(report), _about_dimension(report), *_about_the_sign(report), *_about_the_unresolved(report)]
+    return [_table(report, "Lyapunov exponents"), _list([*_left_out(report), *said])]
+
+
+def _list(lines: list[str]) -> Text:
+    return Text(tuple(f"· {line}" for line in lines))
+
+
+def _table(report: LyapunovReport, title: str) -> Table:
     columns = (
         Column("i", "index"),
         Column("λ_i, nats a step", "number"),
         Column("± standard error", "number"),
         Column("factor a step, e^λ_i", "number"),
     )
-    rows = tuple((i + 1, *_row(report, i)) for i in chosen.shown)
-    states = ", ".join(network.first.layer.symbol(name) for name in network.first.layer.state)
-    title = f"Lyapunov exponents of the sequence of {states}{label}"
-    lines = [*_left_out(chosen.left_out), *_said(network, report)]
-    return [Table(title, columns, rows), Text(tuple(f"· {line}" for line in lines))]
+    return Table(title, columns, tuple((i + 1, *_row(report, i)) for i in _chosen(report).shown))
+
+
+def _chosen(report: LyapunovReport) -> Selection:
+    return head_and_tail(len(report.exponents), _MOST_ROWS)
 
 
 def _row(report: LyapunovReport, i: int) -> tuple[Value, ...]:
@@ -39,15 +54,15 @@ def _row(report: LyapunovReport, i: int) -> tuple[Value, ...]:
     return shown, error if isfinite(error) else None, Magnitude(exponent / log(10))
 
 
-def _left_out(count: int) -> list[str]:
+def _left_out(report: LyapunovReport) -> list[str]:
+    count = _chosen(report).left_out
     return [f"{plural(count, 'exponent')} between the first and the last left out; --json has all."] if count else []
 
 
 def _said(network: NetworkDecay, report: LyapunovReport) -> list[str]:
     first = network.first
     return [
-        f"Rates along {plural(report.steps, 'step')} ({_burned(report.burn_in)} left out), at which small "
-        f"differences of the state grow or shrink, by QR; {_about_errors(report)}.",
+        _rates(report),
         _about_dimension(report),
         f"A rate is no norm: e^(λ₁·lag) is not ‖{block_of(first, first)}‖₂ at any one lag, which also has a "
         f"transient. Its fitted rate per step is {short(first.rate_per_step)}, and e^λ₁ is "
@@ -55,6 +70,13 @@ def _said(network: NetworkDecay, report: LyapunovReport) -> list[str]:
         *_about_the_sign(report),
         *_about_the_unresolved(report),
     ]
+
+
+def _rates(report: LyapunovReport) -> str:
+    return (
+        f"Rates along {plural(report.steps, 'step')} ({_burned(report.burn_in)} left out), at which small differences "
+        f"of the state grow or shrink, by QR; {_about_errors(report)}."
+    )
 
 
 def _burned(count: int) -> str:

@@ -28,28 +28,27 @@ from rnn_calc.show.format import write_value
 
 _FIGURE_WIDTH = 88
 
-_MONOSPACE = 'font-family:"DejaVu Sans Mono",Menlo,Consolas,monospace'
-_DIGITS = "font-variant-numeric:tabular-nums"
+_MONOSPACE = "font-family:monospace"
 _RULE = "1px solid rgba(128,128,128,.6)"
-_TABLE = "border-collapse:collapse;border:none;margin:0 0 1em;width:auto;font-size:inherit"
+_TABLE = (
+    "border-collapse:collapse;border:none;margin:0 0 1em;width:auto;font-size:inherit;font-variant-numeric:tabular-nums"
+)
 # A notebook's own sheet would put every cell at the right, in the middle of its row, and colour every other row.
 _CELL = "padding:.15em .9em .15em 0;vertical-align:top"
 _TITLE = "font-weight:bold;margin:.9em 0 .3em;text-align:left"
 # Blanks are kept: formulas are set in with them.
 _PARAGRAPH = "margin:.4em 0;white-space:pre-wrap"
+_BLOCKS = 'font-family:"DejaVu Sans Mono",Menlo,Consolas,monospace'
 # Figures are made of lines and blocks that must touch. A notebook's sheet gives every pre a colour and a size.
-_FIGURE = f"{_MONOSPACE};line-height:1.2;overflow-x:auto;margin:.3em 0 1em;padding:0;border:none;background:none"
+_FIGURE = f"{_BLOCKS};line-height:1.2;overflow-x:auto;margin:.3em 0 1em;padding:0;border:none;background:none"
 
-# A shape or a symbol is not to be torn at a blank.
-_WHOLE: tuple[Kind, ...] = ("math", "shape", *RIGHT)
+# These are not to be torn at a blank.
+_WHOLE: tuple[Kind, ...] = ("math", "shape")
 # How a style of the terminal looks here. Red and green that are read on white and on black.
 _STYLES = {
     "title": "font-weight:bold",
     "math": _MONOSPACE,
     "shape": _MONOSPACE,
-    "number": _DIGITS,
-    "count": _DIGITS,
-    "index": _DIGITS,
     "muted": "opacity:.7",
     "good": "font-weight:bold;color:#2a9d4a",
     "bad": "font-weight:bold;color:#e0483e",
@@ -77,7 +76,7 @@ table, pre {{ break-inside: avoid; }}
 
 def render_html(document: Document, *, precision: int = 4) -> str:
     """The document as a fragment of HTML to be put into a page; figures stand as text."""
-    # No notebook is to take $…$ for mathematics.
+    # A notebook is not to take $…$ for mathematics.
     return "\n".join(
         ('<div class="rnncalc tex2jax_ignore mathjax_ignore">', *_html_lines(document, precision), "</div>\n")
     )
@@ -102,7 +101,8 @@ def _html_lines(document: Document, precision: int) -> Iterator[str]:
             case Text(lines, style, title):
                 if title:
                     yield _element("p", _TITLE, _escaped(title))
-                yield _element("p", f"{_PARAGRAPH};{_css(style)}", "<br>".join(map(_line, lines)))
+                if lines:
+                    yield _element("p", f"{_PARAGRAPH};{_css(style)}", "<br>".join(map(_line, lines)))
             case Figure(title, draw):
                 if title:
                     yield _element("p", _TITLE, _escaped(title))
@@ -121,7 +121,10 @@ def _table(table: Table, precision: int) -> Iterator[str]:
         yield f"<tr style='{_row()}'>{''.join(cells)}</tr>"
     yield "</tbody>"
     if table.total is not None:
-        cells = (_cell(value, column, precision, "bold") for value, column in zip(table.total, columns, strict=True))
+        cells = (
+            _cell(value, column, precision, ";font-weight:bold")
+            for value, column in zip(table.total, columns, strict=True)
+        )
         yield f"<tfoot><tr style='{_row(f'border-top:{_RULE}')}'>{''.join(cells)}</tr></tfoot>"
     yield "</table>"
 
@@ -135,10 +138,10 @@ def _heading(column: Column) -> str:
     return _element('th scope="col"', style, _escaped(column.heading))
 
 
-def _cell(value: Value, column: Column, precision: int, weight: str = "normal") -> str:
+def _cell(value: Value, column: Column, precision: int, more: str = "") -> str:
     text = write_value(value, column.kind, precision)
-    style = f"{_CELL};text-align:{_side(column)};font-weight:{weight};{_css(_style_of(text, column.kind))}"
-    style += ";white-space:nowrap" if column.kind in _WHOLE else ""
+    whole = ";white-space:nowrap" if column.kind in _WHOLE else ""
+    style = f"{_CELL};text-align:{_side(column)}{whole}{more};{_css(_style_of(text, column.kind))}"
     return _element("td", style, _escaped(text))
 
 

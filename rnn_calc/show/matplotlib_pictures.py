@@ -7,7 +7,9 @@ the user's could make curves alike.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
 from math import ceil
 from pathlib import Path
 from textwrap import fill
@@ -29,6 +31,8 @@ from rnn_calc.show.picture import Chart, Picture
 _WIDTH, _HEIGHT = 6.4, 3.6
 _MOST_STACKED = 3
 _DPI = 200
+# Of a figure in a notebook: two to each of the page's, so that letters are sharp.
+_SCALE = 2
 
 # Any, because matplotlib's names of settings are plain strings to some of its versions and not to others.
 _SETTINGS: Any = {
@@ -53,25 +57,50 @@ _CANVASES: dict[str, tuple[Callable[[Figure], Any], dict[str, str | None]]] = {
 }
 
 
+class ShownFigure(Figure):
+    """A figure that a notebook shows as it is, whatever it has been told to do with those of pyplot."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """The picture, and how wide and high it is to be shown."""
+        png = BytesIO()
+        with _settings():
+            self.savefig(png, format="png", dpi=_SCALE * self.dpi)
+        width, height = self.get_size_inches() * self.dpi
+        return png.getvalue(), {"width": round(width), "height": round(height)}
+
+
 def write_pictures(pictures: Sequence[Picture], path: Path, suffix: str = "") -> None:
     """Write all pictures as one file, whose suffix (or `suffix`) says what it becomes: .png, .svg or .pdf."""
     kind = (suffix or path.suffix).lower()
     canvas, metadata = _CANVASES[kind]
+    with _settings():
+        figure = _figure(pictures)
+        canvas(figure)
+        figure.savefig(path, format=kind.removeprefix("."), dpi=_DPI, metadata=metadata)
+
+
+def figure_of(pictures: Sequence[Picture]) -> Figure:
+    """All pictures as one figure, which a notebook shows."""
+    with _settings():
+        return _figure(pictures)
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Our settings while a figure is made or drawn, and the user's again after that."""
     with mpl.rc_context(), warnings.catch_warnings():
         # A word in a script that the font has not is drawn as boxes; in SVG it is text, and the reader's font has it.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
-        figure = _figure(pictures)
-        canvas(figure)
-        figure.savefig(path, format=kind.removeprefix("."), dpi=_DPI, metadata=metadata)
+        yield
 
 
 def _figure(pictures: Sequence[Picture]) -> Figure:
     """One below the other; more than a few in two columns."""
     columns = 1 if len(pictures) <= _MOST_STACKED else 2
     rows = ceil(len(pictures) / columns)
-    figure = Figure(figsize=(columns * _WIDTH, rows * _HEIGHT), layout="constrained")
+    figure = ShownFigure(figsize=(columns * _WIDTH, rows * _HEIGHT), layout="constrained")
     # Parts of their own, so that one's legend takes no room from another.
     parts = figure.subfigures(rows, columns, squeeze=False).flat
     for place, (picture, part) in enumerate(zip(pictures, parts, strict=False), 1):

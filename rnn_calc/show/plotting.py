@@ -22,16 +22,24 @@ def with_plot(destination: Destination, plot: str) -> Destination:
     if destination.path is not None and Path(destination.path).resolve() == Path(plot).resolve():
         raise UsageError(f"--plot and --output both name {named(plot)}; give them different names.")
     require_writable(plot, force=destination.force, option="--plot")
+    require_matplotlib("--plot")
+    return destination._replace(plot=plot)
+
+
+def require_matplotlib(what: str) -> None:
+    """Nothing, where `what` can draw.
+
+    Raises: OutputError where matplotlib is not installed, or does not start.
+    """
     try:
         import rnn_calc.show.matplotlib_pictures  # noqa: F401 - asked for here, before the work, and used after it
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
-        raise OutputError("--plot needs matplotlib, which is not installed: pip install 'rnn-calc[plot]'") from None
+        raise OutputError(f"{what} needs matplotlib, which is not installed: pip install 'rnn-calc[plot]'") from None
     except (ImportError, ValueError) as error:
         # Libraries that do not fit together; MPLBACKEND that names none.
-        raise OutputError(f"--plot needs matplotlib, which does not start: {error}.") from None
-    return destination._replace(plot=plot)
+        raise OutputError(f"{what} needs matplotlib, which does not start: {error}.") from None
 
 
 def write_plot(view: View, plot: str) -> None:
