@@ -44,6 +44,7 @@ FORBIDDEN = {
 # The order in which the core is built up: a module imports only from those before it.
 CORE_ORDER = (
     "errors",
+    "vocabulary",
     "display",
     "sizes",
     "grid",

@@ -11,6 +11,7 @@ from rnn_calc.core.equations import ACTIVATIONS
 from rnn_calc.core.errors import TooLargeError, UsageError, did_you_mean, listed, quoted
 from rnn_calc.core.grid import Axis, Coordinate, Grid
 from rnn_calc.core.sizes import LARGEST_SIZE
+from rnn_calc.core.vocabulary import INITS
 
 # The axes that there are: of names, of whole numbers from a least one, of numbers (above 0 where it says so).
 NAMES = ("cell", "activation", "init")
@@ -58,7 +59,7 @@ def _axis(text: str) -> Axis:
         hint = did_you_mean(name, AXES)
         raise UsageError(f"There is no axis {quoted(name)}; --over takes {listed(AXES)}.{hint}")
     if not equals or not values.strip():
-        raise UsageError(f"--over {name} has no values; {_AS_IN}: --over {name}={_example(name)}.")
+        raise UsageError(f"--over {name} has no values; {_AS_IN}: --over {name}={example_values(name)}.")
     found = tuple(_name(name, part) for part in values.split(",")) if name in NAMES else _numbers(name, values)
     if len(set(found)) < len(found):
         twice = next(value for index, value in enumerate(found) if value in found[:index])
@@ -66,16 +67,19 @@ def _axis(text: str) -> Axis:
     return Axis(name, found)
 
 
-def _example(name: str) -> str:
+def example_values(name: str) -> str:
+    """Values of an axis, as one may type them."""
     examples = {"cell": "rnn,gru,lstm", "activation": "tanh,relu", "init": "gaussian,orthogonal"}
     return examples.get(name) or ("8:128:5:log" if name in WHOLE else "0.5:1.5:11")
 
 
-def _name(axis: str, text: str) -> str:
-    from rnn_calc.core.weights import INITS
+def names_on(axis: str) -> tuple[str, ...]:
+    """The names that an axis of names can have."""
+    return {"cell": tuple(CELLS), "activation": tuple(ACTIVATIONS), "init": tuple(INITS)}[axis]
 
-    known: dict[str, tuple[str, ...]] = {"cell": tuple(CELLS), "activation": tuple(ACTIVATIONS), "init": tuple(INITS)}
-    return choose(text.strip(), known[axis], axis)
+
+def _name(axis: str, text: str) -> str:
+    return choose(text.strip(), names_on(axis), axis)
 
 
 def _numbers(name: str, text: str) -> tuple[Coordinate, ...]:

@@ -13,7 +13,8 @@ from rnn_calc.commands.setup import Setup, chosen, known_input
 from rnn_calc.core.errors import DataError, SizeError, UsageError
 from rnn_calc.core.sizes import check_size
 from rnn_calc.core.storage import fit_biases, read_arrays
-from rnn_calc.core.weights import INITS, Array, Init, Weights, make_weights
+from rnn_calc.core.vocabulary import INITS, INPUTS
+from rnn_calc.core.weights import Array, Init, Weights, make_weights
 from rnn_calc.files import sequences
 from rnn_calc.files.model import LazyArray, ModelFile
 from rnn_calc.files.numbers import Numbers, count_numbers
@@ -80,7 +81,7 @@ def load_sequence(
     _, vocab = known_input(network_options, model)
     if vocab:
         return sequences.drawn_tokens(steps, vocab, seed)
-    return sequences.drawn_sequence(steps, chosen("inputs", options, model, ("gaussian", "zeros"), "gaussian"), seed)
+    return sequences.drawn_sequence(steps, chosen("inputs", options, model, INPUTS, "gaussian"), seed)
 
 
 def _given_sequence(options: SequenceOptions, network_options: NetworkOptions, model: ModelFile) -> Sequence | None:

@@ -9,8 +9,9 @@ import numpy as np
 from rnn_calc.commands.run_options import LossOptions
 from rnn_calc.commands.setup import Setup, choose, chosen
 from rnn_calc.core.errors import DataError, UsageError
-from rnn_calc.core.losses import LOSSES, REDUCTIONS, Loss
+from rnn_calc.core.losses import Loss
 from rnn_calc.core.memory import FLOAT64, require_memory
+from rnn_calc.core.vocabulary import LOSSES, REDUCTIONS
 from rnn_calc.core.weights import Array
 from rnn_calc.files.numbers import Numbers
 from rnn_calc.files.sequences import read_sequence

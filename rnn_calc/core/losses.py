@@ -11,18 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from rnn_calc.core.errors import DataError, NonFiniteError, did_you_mean, listed, quoted
 from rnn_calc.core.inputs import Indices
 from rnn_calc.core.notation import write_shape
+from rnn_calc.core.vocabulary import LOSSES, REDUCTIONS
 from rnn_calc.core.weights import Array
 
 # Real, or complex where a derivative is taken by complex steps.
 Outputs = NDArray[Any]
-
-LOSSES = {
-    "last": "the outputs of the last step added up",
-    "sum": "the outputs of every step added up",
-    "mse": "the squares of output − target",
-    "cross-entropy": "−log softmax(output)[class]",
-}
-REDUCTIONS = {"mean": "divided by how many are counted", "sum": "added up"}
 
 # The class of a step that has no target.
 NO_CLASS = -1

@@ -15,6 +15,7 @@ from rnn_calc.core.errors import DataError, NonFiniteError, did_you_mean, listed
 from rnn_calc.core.memory import FLOAT64, require_memory
 from rnn_calc.core.network import Layer, Network
 from rnn_calc.core.notation import write_axes, write_shape
+from rnn_calc.core.vocabulary import INITS
 
 Array = NDArray[np.float64]
 
@@ -71,14 +72,6 @@ _SCHEMES: dict[str, Callable[[np.random.Generator, tuple[int, ...]], Array]] = {
     "xavier": _xavier,
     "orthogonal": _orthogonal,
     "identity": _gaussian,
-}
-
-INITS = {
-    "gaussian": "matrices N(0, gain²/fan_in), biases 0",
-    "uniform": "everything U(−1/√d_h, 1/√d_h), as torch.nn.RNN does it; matrices times gain",
-    "xavier": "matrices U(−a, a) with a = gain·√(6/(fan_in + fan_out)), biases 0",
-    "orthogonal": "matrices with orthonormal rows or columns, times gain, biases 0",
-    "identity": "W_hh = gain·I, other matrices as gaussian, biases 0",
 }
 
 # The vectors that a state is multiplied by: each is the diagonal of a matrix.

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rnn_calc.core.loss_decay import LossDecay
-from rnn_calc.core.losses import LOSSES, REDUCTIONS, Loss
+from rnn_calc.core.losses import Loss
+from rnn_calc.core.vocabulary import LOSSES, REDUCTIONS
 from rnn_calc.core.weights import Array
 from rnn_calc.show.charts import chart_figure
 from rnn_calc.show.decay_data import finite, finite_numbers

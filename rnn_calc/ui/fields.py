@@ -16,13 +16,13 @@ Kind = Literal["whole", "widths", "decimal", "name", "text"]
 
 
 def _inits() -> tuple[str, ...]:
-    from rnn_calc.core.weights import INITS
+    from rnn_calc.core.vocabulary import INITS
 
     return tuple(INITS)
 
 
 def _losses() -> tuple[str, ...]:
-    from rnn_calc.core.losses import LOSSES
+    from rnn_calc.core.vocabulary import LOSSES
 
     return tuple(LOSSES)
 

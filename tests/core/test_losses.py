@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_calc.core.errors import DataError, NonFiniteError
-from rnn_calc.core.losses import LOSSES, REDUCTIONS, Loss
+from rnn_calc.core.losses import Loss
+from rnn_calc.core.vocabulary import LOSSES, REDUCTIONS
 from rnn_calc.core.weights import Array
 from tests.torch_or_skip import torch
 

@@ -11,7 +11,8 @@ from rnn_calc.core import memory
 from rnn_calc.core.cells import CELLS, Cell
 from rnn_calc.core.errors import DataError, NonFiniteError, TooLargeError
 from rnn_calc.core.network import Network
-from rnn_calc.core.weights import INITS, Init, draw, make_weights
+from rnn_calc.core.vocabulary import INITS
+from rnn_calc.core.weights import Init, draw, make_weights
 
 every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 every_scheme = pytest.mark.parametrize("scheme", INITS)
