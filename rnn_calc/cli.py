@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -21,8 +22,9 @@ from rnn_calc.core.errors import (
     quoted,
 )
 
-# In the order in which help lists them; each is rnn_calc.commands.NAME, with dashes as underscores.
+# In the order in which help lists them; each is in rnn_calc.commands, but for the screen, which is built on those.
 COMMANDS = (
+    "ui",
     "shapes",
     "params",
     "cost",
@@ -40,6 +42,15 @@ COMMANDS = (
 INTERRUPTED = 130
 
 
+def _function(name: str) -> Callable[..., object]:
+    """What a command runs."""
+    if name != "ui":
+        return command_function(name)
+    from rnn_calc.ui.command import command
+
+    return command
+
+
 class LazyGroup(TyperGroup):
     """A group that imports a command's module when that command is called or listed, and no sooner."""
 
@@ -51,13 +62,13 @@ class LazyGroup(TyperGroup):
         """The command of that name, built from its module."""
         if cmd_name not in COMMANDS:
             return None
-        return build_command(cmd_name, command_function(cmd_name))
+        return build_command(cmd_name, _function(cmd_name))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Typer's signature
         """Every command with the first sentence of its help; their options, slow to make, are not made for that."""
         room = formatter.width - max(map(len, COMMANDS)) - 6
         with formatter.section("Commands"):
-            helps = {name: command_function(name).__doc__ for name in COMMANDS}
+            helps = {name: _function(name).__doc__ for name in COMMANDS}
             briefs = (TyperCommand(name, help=text).get_short_help_str(room) for name, text in helps.items())
             formatter.write_dl(list(zip(COMMANDS, briefs, strict=True)))
 

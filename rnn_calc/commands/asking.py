@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from rnn_calc.core.errors import CheckFailedError, DataError, printable, quoted
-from rnn_calc.quiz.listing import Quiz, hint_block, question_blocks, quiz_view
+from rnn_calc.quiz.listing import Quiz, answered_blocks, hint_block, question_blocks, quiz_view, solution_blocks
 from rnn_calc.quiz.question import Question
 from rnn_calc.quiz.score import Outcome, Score, score_blocks
 from rnn_calc.show.document import Block, Document, Text
@@ -86,7 +86,7 @@ def _outcome(question: Question, read: Read, show: Show, *, patient: bool) -> bo
         if word in ("q", "quit"):
             raise _EndedError
         if word == "skip" or (not word and not patient):
-            show(*_solution(question))
+            show(*solution_blocks(question))
             return None
         if word in ("", "?") and patient:
             show(hint_block(question), Text((_WORDS,), "muted"))
@@ -95,17 +95,8 @@ def _outcome(question: Question, read: Read, show: Show, *, patient: bool) -> bo
         if verdict.right is None and patient:
             show(Text((verdict.message,), "warning"))
             continue
-        if verdict.right:
-            show(Text((f"✓ {verdict.message}",), "good"), *question.derivation)
-        else:
-            unread = "That cannot be read. " if verdict.right is None else ""
-            show(Text((f"✗ {unread}{verdict.message}",), "bad"))
-            show(*_solution(question))
+        show(*answered_blocks(question, verdict))
         return bool(verdict.right)
-
-
-def _solution(question: Question) -> tuple[Block, ...]:
-    return (Text((f"The right answer: {question.expected.written}",)), *question.derivation)
 
 
 def _show_score(quiz: Quiz, outcomes: tuple[Outcome, ...], show: Show) -> Score:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from rnn_calc.quiz.question import Question
+from rnn_calc.quiz.question import Question, Verdict
 from rnn_calc.show.document import Block, Document, Layout, Text
 from rnn_calc.show.output import View, json_object
 from rnn_calc.show.page import page_lines
@@ -36,10 +36,27 @@ def again_view(quiz: Quiz) -> View:
 
 
 def question_blocks(quiz: Quiz, number: int) -> tuple[Block, ...]:
+    """A question of a quiz as it is asked."""
+    return asked_blocks(quiz.questions[number - 1], f"{number} of {len(quiz.questions)}")
+
+
+def asked_blocks(question: Question, which: str) -> tuple[Block, ...]:
     """A question as it is asked: a line that says which it is, what is asked, and how to write an answer."""
-    question = quiz.questions[number - 1]
-    heading = f"Question {number} of {len(quiz.questions)}: {question.topic}, level {question.level}"
+    heading = f"Question {which}: {question.topic}, level {question.level}"
     return (Text((), title=heading), *question.prompt, hint_block(question))
+
+
+def answered_blocks(question: Question, verdict: Verdict) -> tuple[Block, ...]:
+    """What is said to an answer: right or wrong, and how the right one comes about."""
+    if verdict.right:
+        return (Text((f"✓ {verdict.message}",), "good"), *question.derivation)
+    unread = "That cannot be read. " if verdict.right is None else ""
+    return (Text((f"✗ {unread}{verdict.message}",), "bad"), *solution_blocks(question))
+
+
+def solution_blocks(question: Question) -> tuple[Block, ...]:
+    """The right answer, and how it comes about."""
+    return (Text((f"The right answer: {question.expected.written}",)), *question.derivation)
 
 
 def hint_block(question: Question) -> Text:

@@ -130,4 +130,29 @@ def _save(desk: _Desk, command: str, args: list[str], path: str, *, force: bool)
     return {"saved": path}
 
 
-_OPERATIONS: dict[str, Callable[..., dict[str, object]]] = {"page": _page, "save": _save}
+def _question(
+    _: _Desk, seed: int, number: int, topics: list[str], level: str, layout: list[Any], answer: str | None = None
+) -> dict[str, object]:
+    """A question of a quiz; with an answer, the verdict on it and how the right one comes about."""
+    from rnn_calc.core.errors import UsageError, quoted
+    from rnn_calc.quiz.listing import answered_blocks, asked_blocks
+    from rnn_calc.quiz.quiz import LEVELS, question_at
+
+    if level not in ("", *map(str, LEVELS)):
+        raise UsageError(f"There is no level {quoted(level)}; it must be 1, 2 or 3, or empty for all of them.")
+    question = question_at(seed, number, topics, int(level) if level else None)
+    blocks, found = asked_blocks(question, str(number)), {}
+    if answer is not None:
+        verdict = question.expected.judge(answer)
+        found = {"right": verdict.right, "message": verdict.message}
+        if verdict.right is not None:
+            blocks = (*blocks, *answered_blocks(question, verdict))
+    return {**found, "lines": list(page_lines(Document(blocks), Layout(*layout), fold_commands=True))}
+
+
+_OPERATIONS: dict[str, Callable[..., dict[str, object]]] = {
+    "page": _page,
+    "save": _save,
+    "question": _question,
+    "judge": _question,
+}

@@ -1,0 +1,165 @@
+"""The fields of the form: a label, an input that counts with the arrow keys, and two marks to click on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.message import Message
+from textual.suggester import Suggester
+from textual.widgets import Input, Label
+
+from rnn_calc.ui.fields import Field, stepped
+
+# Of arrows with Shift: whole numbers in tens, a radius in tenths.
+_FAR = 10
+
+
+class _Names(Suggester):
+    """Completes a name to the first choice that begins so."""
+
+    def __init__(self, field: Field) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._field = field
+
+    async def get_suggestion(self, value: str) -> str | None:
+        return next((name for name in self._field.choices() if name.startswith(value)), None)
+
+
+class Entry(Input):
+    """An input whose arrow keys, and the wheel while it is chosen, count up and down or go through the choices."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "count(1)", "+", key_display="↑"),
+        Binding("down", "count(-1)", "−", key_display="↓"),
+        Binding("shift+up", f"count({_FAR})", "+10", key_display="⇧↑"),
+        Binding("shift+down", f"count(-{_FAR})", "−10", show=False),
+        Binding("escape", "leave", "To the page"),
+    ]
+
+    class Left(Message):
+        """The form was left for the page."""
+
+    def __init__(self, field: Field, text: str) -> None:
+        suggester = _Names(field) if field.kind == "name" else None
+        super().__init__(
+            text, compact=True, id=f"field-{field.name}", suggester=suggester, select_on_focus=field.kind != "text"
+        )
+        self.field = field
+
+    def action_count(self, by: int) -> None:
+        """Count up or down."""
+        text = stepped(self.field, self.value, self.placeholder, by, self.cursor_position)
+        if text != self.value:
+            self.value = text
+            self.cursor_position = len(text) if self.field.kind != "widths" else min(self.cursor_position, len(text))
+
+    def action_leave(self) -> None:
+        """Go on to the page."""
+        self.post_message(self.Left())
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel counts where the input is chosen; elsewhere it scrolls the form."""
+        self._count_by_wheel(event, 1)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The same, down."""
+        self._count_by_wheel(event, -1)
+
+    def _count_by_wheel(self, event: events.MouseEvent, by: int) -> None:
+        if self.has_focus and self.field.kind != "text":
+            event.stop()
+            event.prevent_default()
+            self.action_count(by * (_FAR if event.shift or event.ctrl else 1))
+
+
+class _Mark(Label):
+    """A mark that counts when it is clicked on; with Shift or Ctrl, far."""
+
+    def __init__(self, text: str, entry: Entry, by: int) -> None:
+        super().__init__(text, classes="mark")
+        self._entry, self._by = entry, by
+
+    def on_click(self, event: events.Click) -> None:
+        """Count, and choose the field, so that its keys go on from there."""
+        self._entry.focus()
+        self._entry.action_count(self._by * (_FAR if event.shift or event.ctrl else 1))
+
+
+class Row(Horizontal):
+    """A field of the form in one line."""
+
+    def __init__(self, field: Field, text: str) -> None:
+        super().__init__(id=f"row-{field.name}", classes="row")
+        self.field = field
+        self.entry = Entry(field, text)
+
+    def compose(self) -> ComposeResult:
+        """Label, input, marks."""
+        yield Label(self.field.label, classes="label")
+        yield self.entry
+        if self.field.kind != "text":
+            down, up = ("‹", "›") if self.field.kind == "name" else ("−", "+")
+            yield _Mark(down, self.entry, -1)
+            yield _Mark(up, self.entry, 1)
+
+    def mark(self, *, wrong: bool) -> None:
+        """Show whether what the field holds was refused."""
+        self.set_class(wrong, "wrong")
+        self.query_one(".label", Label).update(f"✗ {self.field.label}" if wrong else self.field.label)
+
+
+class Form(VerticalScroll, can_focus=False):
+    """All fields, of which those show that the tab's command takes."""
+
+    class Changed(Message):
+        """A field holds another text."""
+
+        def __init__(self, name: str, text: str) -> None:
+            super().__init__()
+            self.name, self.text = name, text
+
+    def __init__(self, fields: Iterable[Field], *, id: str) -> None:
+        super().__init__(id=id)
+        self.rows = {field.name: Row(field, "") for field in fields}
+        # What was put in by the program, and is no change of the user's.
+        self._own: dict[str, str] = {}
+
+    def compose(self) -> ComposeResult:
+        """A row a field."""
+        yield from self.rows.values()
+
+    def fill(self, name: str, text: str) -> None:
+        """Put a text in a field, quietly."""
+        entry = self.rows[name].entry
+        if entry.value != text:
+            self._own[name] = text
+            entry.value = text
+
+    def expect(self, shown: dict[str, str]) -> None:
+        """Say in the empty fields what holds there."""
+        for name, row in self.rows.items():
+            row.entry.placeholder = shown.get(name, "")
+
+    def offer(self, takes: tuple[str, ...], only: str) -> None:
+        """Mute what the tab has no use for, and hide what belongs to other tabs alone."""
+        for name, row in self.rows.items():
+            row.set_class(name not in takes, "unused")
+            row.display = row.field.only in ("", only)
+
+    def mark(self, wrong: str) -> None:
+        """Mark the one field that was refused, or none."""
+        for name, row in self.rows.items():
+            row.mark(wrong=name == wrong)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Tell of a change, unless it was the program's."""
+        event.stop()
+        assert isinstance(event.input, Entry)
+        name = event.input.field.name
+        if self._own.pop(name, None) != event.value:
+            self.post_message(self.Changed(name, event.value))

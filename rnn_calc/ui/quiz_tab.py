@@ -1,0 +1,150 @@
+"""The quiz as a tab: a question on the page, a line for the answer, and how it comes about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from secrets import randbelow
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Input, Label
+
+from rnn_calc.quiz.quiz import LEVELS, TOPICS
+from rnn_calc.ui.calculator import Reply
+from rnn_calc.ui.fields import Field
+from rnn_calc.ui.page import Page
+
+_LARGEST_SEED = 10**6
+# Asks for an operation of the process that makes and judges questions, and says who is told of the answer.
+Consult = Callable[..., None]
+
+QUIZ_FIELDS = (
+    Field("topic", "topic", "name", lambda: tuple(TOPICS)),
+    Field("level", "level", "name", lambda: tuple(map(str, LEVELS))),
+    Field("quiz_seed", "seed", least=0, start="0"),
+)
+
+
+class QuizPanel(Vertical):
+    """Questions one after the other, which the process beside the screen makes and judges."""
+
+    class Said(Message):
+        """Something for the line of messages; `wrong` names a field."""
+
+        def __init__(self, text: str, *, error: bool = False) -> None:
+            super().__init__()
+            self.text, self.error = text, error
+
+    class Asked(Message):
+        """Another question stands on the page."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.seed = randbelow(_LARGEST_SEED)
+        self.number = 1
+        self.topic = ""
+        self.level = ""
+        self._consult: Consult | None = None
+        self._judged = False
+        self._right = 0
+        self._answered = 0
+
+    def compose(self) -> ComposeResult:
+        """The page, and the line for the answer."""
+        yield Page(id="quiz-page")
+        with Horizontal(id="answer-row"):
+            yield Label("answer")
+            yield Input(id="answer", compact=True)
+
+    @property
+    def page(self) -> Page:
+        """Where the question stands."""
+        return self.query_one(Page)
+
+    @property
+    def command_line(self) -> str:
+        """The command that asks the same questions."""
+        words = ["rnncalc quiz", f"--seed {self.seed}"]
+        words += [f"--topic {self.topic}"] if self.topic else []
+        words += [f"--level {self.level}"] if self.level else []
+        words += [f"--questions {self.number}"] if self.number > 10 else []
+        return " ".join(words)
+
+    def start(self, consult: Consult) -> None:
+        """The first question, unless there is one already."""
+        self.query_one("#answer", Input).focus()
+        if self._consult is None:
+            self._consult = consult
+            self._ask()
+        else:
+            self.post_message(self.Asked())
+            self._say()
+
+    def change(self, name: str, text: str) -> None:
+        """Another topic, level or seed: a new quiz."""
+        text = text.strip()
+        if name == "quiz_seed":
+            if not (text.isascii() and text.isdecimal() and len(text) < 19):
+                self.post_message(
+                    self.Said("seed: a whole number from 0, which makes the same quiz again.", error=True)
+                )
+                return
+            self.seed = int(text)
+        else:
+            setattr(self, name, text)
+        self.number = 1
+        self._ask()
+
+    def replied(self, reply: Reply) -> None:
+        """A question was made, or an answer judged."""
+        if reply.error is not None:
+            self.post_message(self.Said(str(reply.error), error=True))
+            return
+        self.page.show([[(text, style) for text, style in line] for line in reply.record["lines"]])
+        if "right" not in reply.record:
+            self.page.scroll_home(animate=False)
+            self.post_message(self.Asked())
+            self._say()
+            return
+        right = reply.record["right"]
+        if right is None:
+            self.post_message(self.Said(reply.record["message"], error=True))
+            return
+        self._judged = True
+        self._answered += 1
+        self._right += right
+        self._say()
+        self.page.scroll_end(animate=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter: judge the answer, or go on."""
+        event.stop()
+        if self._judged:
+            self.number += 1
+            self._ask()
+        elif event.value.strip() and self._consult is not None:
+            self._consult(self.replied, "judge", **self._which(), answer=event.value)
+
+    def fit(self) -> None:
+        """The page is of another width."""
+        if self._consult is not None and not self._judged:
+            self._ask()
+
+    def _ask(self) -> None:
+        if self._consult is None:
+            return
+        if self._judged:
+            self.query_one("#answer", Input).value = ""
+        self._judged = False
+        self._consult(self.replied, "question", **self._which())
+
+    def _which(self) -> dict[str, object]:
+        layout = [self.page.room, 4, False, not self.app.no_color]
+        topics = [self.topic] if self.topic else list(TOPICS)
+        return {"seed": self.seed, "number": self.number, "topics": topics, "level": self.level, "layout": layout}
+
+    def _say(self) -> None:
+        score = f"{self._right} of {self._answered} right. " if self._answered else ""
+        todo = "Enter: the next question." if self._judged else "Type an answer, and Enter."
+        self.post_message(self.Said(score + todo))

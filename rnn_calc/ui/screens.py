@@ -1,0 +1,85 @@
+"""What comes in front: the help, and the question where to save."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Input, Label, Static
+
+_HELP = """\
+The form at the left writes the command on the last line; the page shows what that command gives, while you type.
+
+In a field
+  ↑ ↓            one up or down; a name: the next or the one before; ρ: hundredths
+  ⇧↑ ⇧↓          ten up or down; ρ: tenths
+  − + ‹ ›        the same with the mouse (with Shift: tens); so does the wheel in a field
+  Tab, Enter     the next field        →  takes the name that is proposed
+  Esc            to the page           An empty field is what its grey text says.
+
+On the page
+  1 … 7          Shapes, Parameters, Trace, Gradient decay, BPTT, Cost, Quiz
+  ← →            on the trace: the step before, the next one
+  u  U           on the trace: choose a unit and see what makes it
+  ↑ ↓ PgUp PgDn  scroll                e  back to the form
+  s              save this tab: .json .csv .md .tex .html .svg .txt, by the file's name
+  c              copy the command      f  hide the form, or show it
+  d              light or dark         q  quit
+
+Everywhere
+  Ctrl+T         the next tab          Ctrl+P  every command, cell and example by its name
+  Ctrl+S         save                  Ctrl+Q  quit
+
+A field that is refused gets a ✗ and the message of the command; the page keeps the last right result.
+"""
+
+
+class Help(ModalScreen[None]):
+    """Every key."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter,f1,question_mark", "dismiss", "close")]
+
+    def compose(self) -> ComposeResult:
+        """The text, and what closes it."""
+        with VerticalScroll(id="help"):
+            yield Static(_HELP, markup=False)
+        yield Footer(show_command_palette=False)
+
+
+class Save(ModalScreen[None]):
+    """Asks for the name of a file; `save` is told it, and answers through `fail` or `dismiss`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "cancel")]
+
+    def __init__(self, title: str, name: str, save: Callable[[str, bool], None]) -> None:
+        super().__init__()
+        self._title, self._name, self._save = title, name, save
+        # The file that is known to exist: Enter once more writes over it.
+        self._exists = ""
+
+    def compose(self) -> ComposeResult:
+        """What is saved, the name, what is wrong with it."""
+        with Vertical(id="save"):
+            yield Label(self._title, markup=False)
+            yield Input(self._name, id="path", select_on_focus=False)
+            yield Static("Its ending says the format: .json .csv .md .tex .html .svg .txt", id="problem", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter: save."""
+        event.stop()
+        path = event.value.strip()
+        if path:
+            self._save(path, path == self._exists)
+
+    def fail(self, message: str, path: str) -> None:
+        """Say why it was not saved, and what would."""
+        exists = message.endswith("add --force to write over it.")
+        self._exists = path if exists else ""
+        if exists:
+            message = message.replace("add --force to write over it.", "Enter once more writes over it.")
+        self.query_one("#problem", Static).update(message)
