@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import cycle, islice
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +21,8 @@ _HEIGHT = 14
 _MARGIN = 14
 # Logarithms no further apart than this share of their size are level.
 _ROUNDING = 1e-9
+# What points of each curve are made of, where no colours tell them apart.
+_LETTERS = "+xo*~.abcdefghijklmnpqrstuvwyz"
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -65,6 +68,8 @@ def _draw(chart: Chart, layout: Layout) -> list[Line]:
             lines=[points.joined for points in series],
             legend_labels=[points.label for points in series],
             character_set="ascii" if letters else "braille",
+            # uniplot's own six are too few for seven curves.
+            force_ascii_characters=list(islice(cycle(_LETTERS), len(series))),
             color=color,
             width=max(20, layout.width - _MARGIN),
             height=_HEIGHT,

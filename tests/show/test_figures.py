@@ -142,6 +142,16 @@ def test_each_curve_of_a_chart_has_its_letter() -> None:
     assert "xx median, quartiles" in "\n".join(drawn(ENSEMBLE))
 
 
+@pytest.mark.parametrize("count", [6, 7, 40])
+def test_many_curves_are_all_drawn_without_colours(count: int) -> None:
+    curves = tuple(Curve(f"run-{place}", LAGS, LAGS * 0 + place) for place in range(count))
+    for ascii in (False, True):
+        text = "\n".join(drawn(Chart("", "t", "h", curves), 200, ascii=ascii))
+        marks = re.findall(r"(\S)\1 run-(\d+)", text)
+        assert [int(place) for _, place in marks] == list(range(count))
+        assert len({mark for mark, _ in marks}) == min(count, 30)
+
+
 @pytest.mark.parametrize("level", [0.0, -2.5, -400000.0])
 def test_what_differs_by_rounding_alone_is_level(level: float) -> None:
     lags = np.arange(1.0, 50.0)
