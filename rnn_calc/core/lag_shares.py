@@ -18,6 +18,7 @@ from rnn_calc.core.backward import NOTHING, Exponents, Scaled
 from rnn_calc.core.display import Displayed
 from rnn_calc.core.elementwise import Place
 from rnn_calc.core.engine import Engine, Watch
+from rnn_calc.core.errors import DataError
 from rnn_calc.core.gradients import joined_gradient, layer_parts, readout_parts, unmerged
 from rnn_calc.core.layer_trace import LayerTrace
 from rnn_calc.core.linearization import Linearization
@@ -59,7 +60,10 @@ def lag_gradients(trace: Trace, loss: Loss, watch: Watch = iter) -> Iterator[Lag
     """The gradient of each lag 0, 1, …, until no path is left; all of them add up to the gradient.
 
     Truncated backpropagation that goes k steps back is the sum over lags 0 to k.
+    Raises: DataError for a batch, or targets that do not fit.
     """
+    if trace.x.ndim != 2:
+        raise DataError("Backpropagation is done on one sequence, not on a batch.")
     outputs = trace.result
     own = loss.gradient(outputs)
     ways = [_Way(run, trace) for run in trace.layers]

@@ -34,6 +34,7 @@ class LossDecay(Plotted):
 
     `layers` are in the order of the trace's. What reaches a state through later steps and through the layers above is
     all in it.
+    Shapes: every array of norms (T,).
     """
 
     trace: Trace

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# What leaves nothing out: for a command's reader, and for one who has the report at hand.
+ALL_BY_OPTION = "--format csv or json holds all."
+ALL_IN_REPORT = "the report's arrays hold all."
+
 
 @dataclass(frozen=True)
 class Selection:
