@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from rnn_calc.commands.answer import Answer, deliver
+from rnn_calc.commands.options import Values
 from rnn_calc.commands.parsing import CONTEXT, build_command, command_function, describe_usage
 from rnn_calc.core.errors import (
     OutputClosedError,
@@ -41,6 +43,11 @@ COMMANDS = (
 
 INTERRUPTED = 130
 
+# A shell that asks for completions names itself here.
+_ASKED_BY = "_RNNCALC_COMPLETE"
+_OF_SHELL = ("--install-completion", "--show-completion")
+_SHELLS = Values("commands.shells", "SHELLS")
+
 
 def _function(name: str) -> Callable[..., object]:
     """What a command runs."""
@@ -64,6 +71,15 @@ class LazyGroup(TyperGroup):
             return None
         return build_command(cmd_name, _function(cmd_name))
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As usual, but an option about a shell that names none is about the one that is used."""
+        if args and args[-1] in _OF_SHELL and not ctx.resilient_parsing:
+            from rnn_calc.commands.shells import current_shell
+
+            args = [*args, current_shell(args[-1])]
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Typer's signature
         """Every command with the first sentence of its help; their options, slow to make, are not made for that."""
         room = formatter.width - max(map(len, COMMANDS)) - 6
@@ -86,6 +102,7 @@ app = typer.Typer(
     cls=LazyGroup,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    add_completion=False,
     context_settings=CONTEXT,
 )
 
@@ -98,12 +115,50 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _install_completion(shell: str | None) -> None:
+    if shell is not None:
+        from rnn_calc.commands.shells import install
+
+        typer.echo(install(shell))
+        raise typer.Exit
+
+
+def _show_completion(shell: str | None) -> None:
+    if shell is not None:
+        from rnn_calc.commands.shells import script_of
+
+        typer.echo(script_of(shell), nl=False)
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=True)
 def root(
     ctx: typer.Context,
     version: bool = typer.Option(  # noqa: ARG001 - handled by its callback
         False, "--version", help="Show the version.", callback=_show_version, is_eager=True
     ),
+    install_completion: Annotated[  # noqa: ARG001 - handled by its callback
+        str | None,
+        typer.Option(
+            "--install-completion",
+            help="Let bash, zsh or fish complete commands, options and their values. [the shell that $SHELL names]",
+            metavar="[SHELL]",
+            callback=_install_completion,
+            is_eager=True,
+        ),
+        _SHELLS,
+    ] = None,
+    show_completion: Annotated[  # noqa: ARG001 - handled by its callback
+        str | None,
+        typer.Option(
+            "--show-completion",
+            help="Print the script that does it.",
+            metavar="[SHELL]",
+            callback=_show_completion,
+            is_eager=True,
+        ),
+        _SHELLS,
+    ] = None,
 ) -> None:
     """The calculator for recurrent networks: shapes, counts, traces, and how gradients decay.
 
@@ -120,6 +175,13 @@ def root(
 
 def run(args: list[str] | None = None) -> int:
     """Run the command line; its exit status."""
+    if _ASKED_BY in os.environ:
+        from rnn_calc.commands.completion import answer
+
+        print(
+            answer(os.environ[_ASKED_BY], sys.argv[1:] if args is None else args, typer.main.get_command(app)), end=""
+        )
+        return 0
     try:
         result = _call(args)
         if isinstance(result, Answer):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnn_calc.commands.answer import Answer
-from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups, text_option
+from rnn_calc.commands.options import NetworkOptions, OutputOptions, Values, takes_groups, text_option
 from rnn_calc.commands.plot_options import PlotOptions, destination_with_plot
 from rnn_calc.commands.run_options import LossOptions, ScalingOptions, SequenceOptions, WeightOptions
 from rnn_calc.core.errors import CheckFailedError, DataError, UsageError, quoted
@@ -64,10 +64,12 @@ def command(
             text="What one weight at one step contributes, path by path: W_xh[0,0]@1 (indices from 0, steps from 1).",
             metavar="WEIGHT@STEP",
         ),
+        Values("commands.typed_network", "places"),
     ] = None,
     to: Annotated[
         str | None,
         text_option("--to", text="Where the paths lead: y[0]@3, h[1] or loss. [y[0] at the last step]", metavar="WHAT"),
+        Values("commands.typed_network", "ends"),
     ] = None,
     by_lag: Annotated[
         bool, typer.Option("--by-lag", help="The share of each lag, also where that takes long.")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rnn_calc.commands.answer import Answer
-from rnn_calc.commands.options import OutputOptions, convention_option, takes_groups
+from rnn_calc.commands.options import CELL, CONVENTION, OutputOptions, convention_option, takes_groups
 from rnn_calc.commands.setup import choose, destination_of
 from rnn_calc.core.errors import DataError, UsageError
 
@@ -19,8 +19,9 @@ def command(
     names: Annotated[
         list[str] | None,
         typer.Argument(metavar="[NAME]…", help="Only these cells, as in lstm gru.", show_default=False),
+        CELL,
     ] = None,
-    convention: Annotated[str | None, convention_option()] = None,
+    convention: Annotated[str | None, convention_option(), CONVENTION] = None,
 ) -> Answer:
     """List the cells: equations, states, parameters, source.
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rnn_calc.commands.answer import Answer
-from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups, text_option
+from rnn_calc.commands.options import CELL, CONVENTION, NetworkOptions, OutputOptions, takes_groups, text_option
 from rnn_calc.commands.setup import choose, destination_of, load_model, load_whole
 from rnn_calc.core.cells import CELLS
 from rnn_calc.core.conventions import CONVENTIONS
@@ -25,11 +25,15 @@ def command(
     network: NetworkOptions,
     output: OutputOptions,
     *,
-    cells: Annotated[str | None, text_option("--cells", text="These cells: rnn,gru,lstm, or all.", metavar="C,C,…")] = (
-        None
-    ),
+    cells: Annotated[
+        str | None,
+        text_option("--cells", text="These cells: rnn,gru,lstm, or all.", metavar="C,C,…"),
+        CELL._replace(several=True, also=("all",)),
+    ] = (None),
     conventions: Annotated[
-        str | None, text_option("--conventions", text="These conventions: pytorch,keras, or all.", metavar="C,C,…")
+        str | None,
+        text_option("--conventions", text="These conventions: pytorch,keras, or all.", metavar="C,C,…"),
+        CONVENTION._replace(several=True, also=("all",)),
     ] = None,
     other: Annotated[
         list[str] | None,

@@ -9,7 +9,7 @@ import typer
 
 from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.expected import expected_of
-from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
+from rnn_calc.commands.options import NetworkOptions, OutputOptions, Values, takes_groups
 from rnn_calc.commands.setup import choose, destination_of, load_whole
 from rnn_calc.core.cost import COUNTABLE, count_cost
 from rnn_calc.core.errors import UsageError, quoted
@@ -38,6 +38,7 @@ def command(
             help="What counts: products, biases, elementwise, activations or all. [products]",
             metavar="NAMES",
         ),
+        Values("core.cost", "COUNTABLE", several=True, also=("all",)),
     ] = None,
     truncate: Annotated[
         int | None,
@@ -46,10 +47,12 @@ def command(
     dtype: Annotated[
         list[str] | None,
         typer.Option("--dtype", help="float64, float32, float16, bfloat16 or int8. [a table of all]", metavar="NAMES"),
+        Values("core.memory_cost", "DTYPES", several=True),
     ] = None,
     optimizer: Annotated[
         list[str] | None,
         typer.Option("--optimizer", help="Whose state is kept: sgd, momentum or adam. [all three]", metavar="NAMES"),
+        Values("core.memory_cost", "OPTIMIZERS", several=True),
     ] = None,
 ) -> Answer:
     """Multiply-adds, FLOPs and memory of training.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnn_calc.commands.options import size_option, text_option
+from rnn_calc.commands.options import Values, size_option, text_option
 from rnn_calc.commands.run_options import LOSS_SECTION, LossOptions, flag
 from rnn_calc.core.errors import UsageError, did_you_mean, listed, quoted
 
@@ -20,6 +20,7 @@ TOLERANCE = 1e-10
 _TOLERANCES = (1e-12, 1e-3)
 FAMILIES: dict[str, tuple[Family, ...]] = {"back": ("back",), "forward": ("forward",), "both": ("back", "forward")}
 STATES = ("h", "c", "state")
+DIRECTIONS = ("forward", "backward")
 VARIED = ("weights", "sequences", "all")
 _OF_JACOBIANS = ("jacobian", "singular_values", "pairs", "across", "lyapunov", "burn_in", "remedies")
 # What replaces the measurement, why the options after it have nothing to act on, and which these are.
@@ -48,6 +49,7 @@ class DecayOptions:
             metavar="NAME",
             section=_MEASURED,
         ),
+        Values("commands.decay_options", "FAMILIES"),
     ] = None
     through: Annotated[
         str | None,
@@ -57,6 +59,7 @@ class DecayOptions:
             metavar="STATE",
             section=_MEASURED,
         ),
+        Values("commands.decay_options", "STATES", several=True),
     ] = None
     direction: Annotated[
         str | None,
@@ -66,6 +69,7 @@ class DecayOptions:
             metavar="NAME",
             section=_MEASURED,
         ),
+        Values("commands.decay_options", "DIRECTIONS"),
     ] = None
     across: Annotated[
         bool,
@@ -103,6 +107,7 @@ class DecayOptions:
             metavar="N",
             section=_MEASURED,
         ),
+        Values(also=("all",)),
     ] = None
     burn_in: Annotated[
         int | None,
@@ -159,6 +164,7 @@ class DecayOptions:
             metavar="NAME",
             section=_SIDE_BY_SIDE,
         ),
+        Values("commands.decay_options", "VARIED"),
     ] = None
     remedies: Annotated[
         bool | None,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from rnn_calc.commands.decay_options import DecayOptions
-from rnn_calc.core.errors import UsageError, did_you_mean, quoted
+from rnn_calc.commands.decay_options import DIRECTIONS, DecayOptions
+from rnn_calc.commands.setup import choose
+from rnn_calc.core.errors import UsageError, quoted
 
 if TYPE_CHECKING:
     from rnn_calc.commands.setup import Setup
@@ -98,11 +99,8 @@ def _with_layers(network: NetworkDecay, done: Trace, decay: DecayOptions) -> Net
 
 def place_of(setup: Setup, direction: str | None) -> int:
     """Which direction of which layer, counted as a trace holds them: layer by layer, forward before backward."""
-    if direction not in (None, "forward", "backward"):
-        raise UsageError(
-            f"--direction is forward or backward, not {quoted(direction)}."
-            f"{did_you_mean(direction, ('forward', 'backward'))}"
-        )
+    if direction is not None:
+        choose(direction, DIRECTIONS, "direction")
     backward = direction == "backward"
     if backward and not setup.network.bidirectional:
         raise UsageError("--direction backward needs a network of both directions; add --bidirectional.")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rnn_calc.commands.answer import Answer
-from rnn_calc.commands.options import OutputOptions, takes_groups
+from rnn_calc.commands.options import EXAMPLE, OutputOptions, takes_groups
 from rnn_calc.commands.setup import destination_of
 from rnn_calc.core.errors import UsageError
 
@@ -21,6 +21,7 @@ def command(
         typer.Argument(
             metavar="[NAME]", help="Print this example's file, to start one of your own from.", show_default=False
         ),
+        EXAMPLE,
     ] = None,
 ) -> Answer:
     """List the worked examples, or print the file of one.

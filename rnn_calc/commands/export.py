@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnn_calc.commands.answer import Answer
-from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups, text_option
+from rnn_calc.commands.options import CONVENTION, NetworkOptions, OutputOptions, Values, takes_groups, text_option
 from rnn_calc.commands.run_options import WeightOptions
 from rnn_calc.core.errors import DataError, UsageError
 
@@ -27,8 +27,11 @@ def command(
     reads: Annotated[
         str | None,
         text_option("--from", text="Whose symbols an .npz is under that does not tell. [--convention]", metavar="NAME"),
+        CONVENTION,
     ] = None,
-    dtype: Annotated[str, typer.Option("--dtype", help="float64 or float32.", metavar="NAME")] = "float64",
+    dtype: Annotated[
+        str, typer.Option("--dtype", help="float64 or float32.", metavar="NAME"), Values("files.writing", "DTYPES")
+    ] = "float64",
 ) -> Answer:
     """Write weights as another framework stores them.
 

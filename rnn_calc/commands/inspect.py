@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from rnn_calc.commands.answer import Answer
-from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups, text_option
+from rnn_calc.commands.options import FILES, LAYER, NetworkOptions, OutputOptions, takes_groups, text_option
 from rnn_calc.commands.setup import destination_of, is_checkpoint, load_setup
 from rnn_calc.core.errors import UsageError
 
@@ -36,9 +36,12 @@ def command(
             metavar="[FILE]",
             show_default=False,
         ),
+        FILES,
     ] = None,
     layer: Annotated[
-        str | None, text_option("--layer", text="Only this recurrent layer (or NAME:2 of a stack).", metavar="NAME")
+        str | None,
+        text_option("--layer", text="Only this recurrent layer (or NAME:2 of a stack).", metavar="NAME"),
+        LAYER,
     ] = None,
     spectra: Annotated[
         bool,

@@ -6,11 +6,32 @@ import inspect
 import shlex
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import typer
 
 T = TypeVar("T")
+
+
+class Values(NamedTuple):
+    """Where the values of an option live, for shells that complete them; nothing is imported before one asks.
+
+    `name` is of a module below rnn_calc: names, or a mapping from them, or a function that gives either for what is
+    typed (`completion.Typed`). `several` of them have commas between; `also` are words beside them; or it is a file.
+    """
+
+    module: str = ""
+    name: str = ""
+    several: bool = False
+    also: tuple[str, ...] = ()
+    files: bool = False
+
+
+FILES = Values(files=True)
+CONVENTION = Values("core.conventions", "CONVENTIONS")
+CELL = Values("core.cells", "CELLS")
+EXAMPLE = Values("commands.typed_network", "examples")
+LAYER = Values("commands.typed_network", "layers")
 
 
 def size_option(*names: str, text: str, section: str | None = None) -> Any:
@@ -48,10 +69,12 @@ class NetworkOptions:
     cell: Annotated[
         str | None,
         text_option("--cell", text="rnn, lstm, gru …: `rnncalc cells` lists them. [rnn]", metavar="NAME"),
+        CELL,
     ] = None
     activation: Annotated[
         str | None,
         text_option("--activation", "-a", text="tanh, relu, sigmoid or identity. [tanh]", metavar="NAME"),
+        Values("core.equations", "ACTIVATIONS"),
     ] = None
     layers: Annotated[int | None, size_option("--layers", "-L", text="Recurrent layers, one upon the other. [1]")] = (
         None
@@ -64,6 +87,7 @@ class NetworkOptions:
         text_option(
             "--merge", text="How two directions are joined: concat, sum, average, product. [concat]", metavar="NAME"
         ),
+        Values("core.equations", "MERGES"),
     ] = None
     proj: Annotated[
         int | None, size_option("--proj", text="Project an LSTM's hidden state to this width, as proj_size does.")
@@ -80,20 +104,23 @@ class NetworkOptions:
         float | None,
         typer.Option("--dropout", help="Accepted; it changes no shape and no count.", metavar="P", show_default=False),
     ] = None
-    convention: Annotated[str | None, convention_option()] = None
+    convention: Annotated[str | None, convention_option(), CONVENTION] = None
     model: Annotated[
         str | None,
         text_option("--model", "-m", text="A model file or a checkpoint; - for stdin.", metavar="FILE"),
+        FILES,
     ] = None
     layer: Annotated[
         str | None,
         text_option(
             "--layer", text="Which: of a stack its number, of a checkpoint its name (or NAME:2).", metavar="NAME"
         ),
+        LAYER,
     ] = None
     example: Annotated[
         str | None,
         text_option("--example", "-e", text="A worked example; `rnncalc examples` lists them.", metavar="NAME"),
+        EXAMPLE,
     ] = None
     allow_nonfinite: Annotated[bool, typer.Option("--allow-nonfinite", help="Let NaN and infinity through.")] = False
 
@@ -105,11 +132,13 @@ class OutputOptions:
     format: Annotated[
         str | None,
         text_option("--format", "-f", text="table, json, csv, markdown or latex. [table]", metavar="NAME"),
+        Values("show.output", "FORMATS"),
     ] = None
     json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False
     output: Annotated[
         str | None,
         text_option("--output", "-O", text="Write to a file; its suffix gives the format.", metavar="FILE"),
+        FILES,
     ] = None
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False
     color: Annotated[
@@ -119,6 +148,7 @@ class OutputOptions:
             text="Colours in tables and .txt: auto (on a terminal), always or never, also in .svg. [auto]",
             metavar="WHEN",
         ),
+        Values("show.output", "COLORS"),
     ] = None
     precision: Annotated[int, typer.Option("--precision", "-p", help="Digits in tables, 0 to 17.", metavar="N")] = 4
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 unless every expected value is met.")] = False

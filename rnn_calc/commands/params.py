@@ -9,7 +9,7 @@ import typer
 
 from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.claims import parse_widths
-from rnn_calc.commands.options import NetworkOptions, OutputOptions, size_option, takes_groups, text_option
+from rnn_calc.commands.options import NetworkOptions, OutputOptions, Values, size_option, takes_groups, text_option
 from rnn_calc.commands.setup import choose, destination_of, load_whole
 from rnn_calc.core.errors import DataError, UsageError
 from rnn_calc.core.sizes import check_size
@@ -61,6 +61,7 @@ def command(
             text="What a budget in bytes is kept in: float64, float32, float16, bfloat16, int8. [float32]",
             metavar="NAME",
         ),
+        Values("core.budget", "DTYPES"),
     ] = None,
     total: Annotated[
         int | None, size_option("--total", text="Find the networks that have exactly N parameters.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from rnn_calc.commands.options import OutputOptions, text_option
+from rnn_calc.commands.options import FILES, OutputOptions, text_option
 
 if TYPE_CHECKING:
     from rnn_calc.show.output import Destination
@@ -18,6 +18,7 @@ class PlotOptions:
     plot: Annotated[
         str | None,
         text_option("--plot", text="Draw it as well, into a .png, .svg or .pdf; needs matplotlib.", metavar="FILE"),
+        FILES,
     ] = None
 
 

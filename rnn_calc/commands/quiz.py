@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnn_calc.commands.answer import Answer
-from rnn_calc.commands.options import OutputOptions, size_option, takes_groups, text_option
+from rnn_calc.commands.options import FILES, OutputOptions, Values, size_option, takes_groups, text_option
 from rnn_calc.commands.setup import choose, destination_of
 from rnn_calc.core.errors import UsageError, listed
 
@@ -32,6 +32,8 @@ def command(
             text="shape, count, transposed, step, output, h-n, norm, decay, mode, truncation; repeatable. [all]",
             metavar="NAME[,NAME…]",
         ),
+        Values("quiz.quiz", "LEVELS"),
+        Values("quiz.quiz", "TOPICS", several=True),
     ] = None,
     level: Annotated[int | None, size_option("--level", text="1, 2 or 3: how hard. [all of them]")] = None,
     questions: Annotated[int, typer.Option("--questions", "-n", help="How many questions.", metavar="N")] = _QUESTIONS,
@@ -45,6 +47,7 @@ def command(
             text="Write the questions to FILE.md, .tex or .html, and the answers to FILE-answers beside it.",
             metavar="FILE",
         ),
+        FILES,
     ] = None,
     output: OutputOptions,
 ) -> Answer | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rnn_calc.commands.options import size_option, text_option
+from rnn_calc.commands.options import FILES, Values, size_option, text_option
 
 # The heading of the options of a loss in the help.
 LOSS_SECTION = "The loss"
@@ -20,6 +20,7 @@ class WeightOptions:
     init: Annotated[
         str | None,
         text_option("--init", text="gaussian, uniform, xavier, orthogonal or identity. [gaussian]", metavar="NAME"),
+        Values("core.vocabulary", "INITS"),
     ] = None
     gain: Annotated[
         float | None,
@@ -53,6 +54,7 @@ class SequenceOptions:
             text='Inputs: "1, -2, 3" or "0.5,0.2; 0.1,0.9", @FILE, a .csv/.json/.npy, or - for stdin.',
             metavar="NUMBERS",
         ),
+        FILES,
     ] = None
     text: Annotated[str | None, text_option("--text", text="Words: through the model's [embedding], else one-hot.")] = (
         None
@@ -64,15 +66,22 @@ class SequenceOptions:
         ),
     ] = None
     inputs: Annotated[
-        str | None, text_option("--inputs", text="What to draw: gaussian or zeros. [gaussian]", metavar="KIND")
+        str | None,
+        text_option("--inputs", text="What to draw: gaussian or zeros. [gaussian]", metavar="KIND"),
+        Values("core.vocabulary", "INPUTS"),
     ] = None
     h0: Annotated[
         str | None,
         text_option(
             "--h0", text='Initial state, "0.1, 0.2"; of each layer: "0.1; 0.2"; or gaussian. [zeros]', metavar="NUMBERS"
         ),
+        Values(also=("gaussian",)),
     ] = None
-    c0: Annotated[str | None, text_option("--c0", text="The same for an LSTM's cell state.", metavar="NUMBERS")] = None
+    c0: Annotated[
+        str | None,
+        text_option("--c0", text="The same for an LSTM's cell state.", metavar="NUMBERS"),
+        Values(also=("gaussian",)),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,7 @@ class LossOptions:
             metavar="NAME",
             section=LOSS_SECTION,
         ),
+        Values("core.vocabulary", "LOSSES"),
     ] = None
     targets: Annotated[
         str | None,
@@ -96,12 +106,14 @@ class LossOptions:
             metavar="NUMBERS",
             section=LOSS_SECTION,
         ),
+        FILES,
     ] = None
     reduction: Annotated[
         str | None,
         text_option(
             "--reduction", text="mse and cross-entropy: mean or sum. [mean]", metavar="NAME", section=LOSS_SECTION
         ),
+        Values("core.vocabulary", "REDUCTIONS"),
     ] = None
 
 

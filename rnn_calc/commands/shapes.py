@@ -9,7 +9,7 @@ import typer
 
 from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.expected import check_failure, compare_shapes, expected_of
-from rnn_calc.commands.options import NetworkOptions, OutputOptions, takes_groups
+from rnn_calc.commands.options import NetworkOptions, OutputOptions, Values, takes_groups
 from rnn_calc.commands.setup import choose, destination_of, load_whole
 from rnn_calc.core.errors import CheckFailedError, DataError, UsageError, quoted
 from rnn_calc.core.notation import write_shape
@@ -51,6 +51,7 @@ def command(
         typer.Option(
             "--mode", help="many-to-many, many-to-one, one-to-many or seq2seq. [many-to-many]", metavar="NAME"
         ),
+        Values("core.tensors", "MODES"),
     ] = None,
     decoder_steps: Annotated[
         int | None, typer.Option("--decoder-steps", help="Steps the seq2seq decoder writes. [T]", metavar="N")
@@ -62,6 +63,7 @@ def command(
     got: Annotated[
         list[str] | None,
         typer.Option("--got", "-g", help="Does this shape fit? SYMBOL=3,4; repeatable.", metavar="SYMBOL=SHAPE"),
+        Values("commands.typed_network", "symbols"),
     ] = None,
 ) -> Answer:
     """Every tensor's shape, and a check that they all fit.

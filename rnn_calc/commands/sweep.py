@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnn_calc.commands.options import NetworkOptions, OutputOptions, command_line, takes_groups
+from rnn_calc.commands.options import NetworkOptions, OutputOptions, Values, command_line, takes_groups
 from rnn_calc.commands.plot_options import PlotOptions, destination_with_plot
 from rnn_calc.commands.run_options import SequenceOptions, WeightOptions
 from rnn_calc.core.errors import UsageError
@@ -41,7 +41,9 @@ def command(
     plot: PlotOptions,
     *,
     over: Annotated[
-        list[str] | None, typer.Option("--over", help=_HELP_OVER, metavar="NAME=VALUES", show_default=False)
+        list[str] | None,
+        typer.Option("--over", help=_HELP_OVER, metavar="NAME=VALUES", show_default=False),
+        Values("commands.typed_network", "axes"),
     ] = None,
     repeats: Annotated[
         int, typer.Option("--repeats", help="Seeds at each point; the numbers are then medians.", metavar="N")
