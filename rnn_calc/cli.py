@@ -178,9 +178,8 @@ def run(args: list[str] | None = None) -> int:
     if _ASKED_BY in os.environ:
         from rnn_calc.commands.completion import answer
 
-        print(
-            answer(os.environ[_ASKED_BY], sys.argv[1:] if args is None else args, typer.main.get_command(app)), end=""
-        )
+        words = sys.argv[1:] if args is None else args
+        print(answer(os.environ[_ASKED_BY], words, typer.main.get_command(app)), end="")
         return 0
     try:
         result = _call(args)

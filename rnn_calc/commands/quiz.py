@@ -32,10 +32,13 @@ def command(
             text="shape, count, transposed, step, output, h-n, norm, decay, mode, truncation; repeatable. [all]",
             metavar="NAME[,NAME…]",
         ),
-        Values("quiz.quiz", "LEVELS"),
         Values("quiz.quiz", "TOPICS", several=True),
     ] = None,
-    level: Annotated[int | None, size_option("--level", text="1, 2 or 3: how hard. [all of them]")] = None,
+    level: Annotated[
+        int | None,
+        size_option("--level", text="1, 2 or 3: how hard. [all of them]"),
+        Values("quiz.quiz", "LEVELS"),
+    ] = None,
     questions: Annotated[int, typer.Option("--questions", "-n", help="How many questions.", metavar="N")] = _QUESTIONS,
     seed: Annotated[
         int | None, size_option("--seed", "-s", text="The same seed is the same quiz. [another one each time]")
