@@ -117,7 +117,9 @@ def _trace(report: Trace) -> Page:
     notation = Notation(report.network)
     if report.x.ndim > 2:
         return Page(lambda: batch_document(report, _heading(notation)))
-    return _of(trace_view(lambda: report, lambda: [report], TraceShown(notation, _heading(notation), ())))
+    return _of(
+        trace_view(lambda: report, lambda: [report], TraceShown(notation, _heading(notation), (), has_options=False))
+    )
 
 
 def _decay(report: DecayReport) -> Page:
@@ -137,7 +139,7 @@ def _gradients(report: Gradients) -> Page:
 
     notation = Notation(report.trace.network)
     lags = lag_shares(report) if lag_work(report.trace) <= _MOST_WORK else None
-    return _of(bptt_view(Bptt(report, notation, _heading(notation), (), lags=lags)))
+    return _of(bptt_view(Bptt(report, notation, _heading(notation), (), lags=lags, has_options=False)))
 
 
 def _loss_decay(report: LossDecay) -> Page:

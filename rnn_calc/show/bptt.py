@@ -21,7 +21,7 @@ from rnn_calc.show.format import plural, power_of_ten, short
 from rnn_calc.show.gradient_check import check_blocks
 from rnn_calc.show.output import View
 from rnn_calc.show.paths import path_blocks
-from rnn_calc.show.selection import Selection, head_and_tail
+from rnn_calc.show.selection import ALL_BY_OPTION, ALL_IN_REPORT, Selection, head_and_tail
 
 _MOST_STEPS = 12
 # Vectors up to that width are shown whole, wider ones by their norms.
@@ -58,7 +58,7 @@ def _document(shown: Bptt) -> Document:
             Text(
                 (
                     f"{plural(steps.left_out, 'step')} of {steps.total:,} left out between the first and the last; "
-                    "--format csv or json holds all.",
+                    f"{ALL_BY_OPTION if shown.has_options else ALL_IN_REPORT}",
                 ),
                 "warning",
             )

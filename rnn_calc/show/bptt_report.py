@@ -53,6 +53,7 @@ class Bptt:
     check: GradientCheck | None = None
     unchecked: tuple[str, ...] = ()
     path: PathShown | None = None
+    has_options: bool = True
 
     @property
     def steps(self) -> int:

@@ -17,7 +17,7 @@ from rnn_calc.show.expected import expectation_block
 from rnn_calc.show.explain import draw_explanation
 from rnn_calc.show.format import plural
 from rnn_calc.show.output import View
-from rnn_calc.show.selection import Selection, head_and_tail
+from rnn_calc.show.selection import ALL_BY_OPTION, ALL_IN_REPORT, Selection, head_and_tail
 from rnn_calc.show.states import draw_picture, memory_table
 from rnn_calc.show.steps import layer_tables
 from rnn_calc.show.trace_streams import trace_arrays, trace_csv, trace_json
@@ -35,7 +35,7 @@ class TraceShown:
     """What a shown trace needs beside its numbers: symbols, words, where weights and inputs came from.
 
     `units` and `layers` (both counted from 0) are those to show; where there are none, the first and the last units,
-    and the top layer.
+    and the top layer. Options that show others are told of where there are options.
     """
 
     notation: Notation
@@ -45,6 +45,7 @@ class TraceShown:
     explain: bool = False
     units: tuple[int, ...] = ()
     layers: tuple[int, ...] = ()
+    has_options: bool = True
 
     def choose_units(self, width: int) -> Selection:
         """Which of `width` units are shown."""
@@ -111,14 +112,14 @@ def _left_out(trace: Trace, shown: TraceShown, steps: Selection) -> tuple[str, .
     if steps.left_out:
         lines.append(
             f"{plural(steps.left_out, 'step')} of {steps.total:,} left out between the first and the last; "
-            "--format csv or json holds all."
+            f"{ALL_BY_OPTION if shown.has_options else ALL_IN_REPORT}"
         )
     widest = max([trace.h.shape[-1], *(run.h.shape[-1] for run in trace.layers), *trace.network.widths])
     units = shown.choose_units(widest)
     if units.left_out:
         lines.append(
-            f"{plural(units.left_out, 'unit')} of {units.total:,} left out; --unit N shows others, "
-            "--format csv or json holds all."
+            f"{plural(units.left_out, 'unit')} of {units.total:,} left out; "
+            f"{f'--unit N shows others, {ALL_BY_OPTION}' if shown.has_options else ALL_IN_REPORT}"
         )
     return tuple(lines)
 
@@ -129,7 +130,8 @@ def _layers_left_out(network: Network, shown: TraceShown) -> tuple[str, ...]:
         return ()
     names = ", ".join(map(str, hidden)) if len(hidden) <= _MOST_UNITS else f"{len(hidden)} layers"
     which = f"Layer {names} shows" if len(hidden) == 1 else f"Layers {names} show"
-    return (f"{which} no more than states; --layer N shows all of a layer.",)
+    more = "; --layer N shows all of a layer" if shown.has_options else ""
+    return (f"{which} no more than states{more}.",)
 
 
 def _inputs_table(trace: Trace, shown: TraceShown, steps: Selection) -> Table:
