@@ -100,6 +100,7 @@ CORE_ORDER = (
     "losses",
     "layer_trace",
     "trace",
+    "one_step",
     "perturbed",
     "gradient_probes",
     "gradient_check",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,37 +110,46 @@ def merge(how: str, forward: Array, backward: Array) -> Array:
             return forward + backward
 
 
-def evaluate(expression: Expression, values: Values, weights: Weights) -> Array:
+def evaluate(
+    expression: Expression, values: Values, weights: Weights, known: Mapping[Expression, Array] | None = None
+) -> Array:
     """The value of `expression` at every step at once, from values that are already known.
 
-    Both operands of a merge are called h, so they are found in `values.now` under their printed symbols.
+    Both operands of a merge are called h, so they are found in `values.now` under their printed symbols. In `known`
+    are expressions that were evaluated before: they are not made again.
     What float64 cannot hold comes out as infinity or NaN, without a warning.
     """
     with np.errstate(all="ignore"):
-        return _evaluate(expression, values, weights)
+        return _evaluate(expression, values, weights, known or {})
 
 
-def _evaluate(expression: Expression, values: Values, weights: Weights) -> Array:
+def _evaluate(expression: Expression, values: Values, weights: Weights, known: Mapping[Expression, Array]) -> Array:
+    if known and expression in known:
+        return known[expression]
+
+    def value(operand: Expression) -> Array:
+        return _evaluate(operand, values, weights, known)
+
     match expression:
         case Vector():
             return values.of(expression)
         case Parameter(name=name):
             return weights[name]
         case Product(matrix, vector):
-            return bulk_product(weights[matrix.name], _evaluate(vector, values, weights))
+            return bulk_product(weights[matrix.name], value(vector))
         case Sum(terms):
-            total = _evaluate(terms[0], values, weights)
+            total = value(terms[0])
             # A product is an array of our own, so the rest can be added in place; a vector is somebody's.
-            ours = isinstance(terms[0], Product)
+            ours = isinstance(terms[0], Product) and terms[0] not in known
             for term in terms[1:]:
-                total = np.add(total, _evaluate(term, values, weights), out=total if ours else None)
+                total = np.add(total, value(term), out=total if ours else None)
             return total
         case Hadamard(left, right):
-            return _evaluate(left, values, weights) * _evaluate(right, values, weights)
+            return value(left) * value(right)
         case Quotient(left, right):
-            return np.asarray(_evaluate(left, values, weights) / _evaluate(right, values, weights))
+            return np.asarray(value(left) / value(right))
         case Apply(function, argument):
-            return apply_function(function, _evaluate(argument, values, weights))
+            return apply_function(function, value(argument))
         case Lookup(table, index):
             return look_up(weights[table.name], values.of(index))
         case Merge(how, forward, backward):

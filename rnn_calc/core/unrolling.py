@@ -13,17 +13,18 @@ from rnn_calc.core.tensors import Mode
 class Chain(NamedTuple):
     """One direction of a layer through time: `states` stand to the left of the first step and right of each step.
 
-    `layer` counts from 1. A chain of the backward direction is read from right to left.
+    `layer` and the step `first` count from 1. A chain of the backward direction is read from right to left.
     """
 
     layer: int
     reverse: bool
     states: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
+    first: int = 1
 
     def after(self, t: int) -> str:
         """The state that step t makes."""
-        return self.states[t - 1 if self.reverse else t]
+        return self.states[t - self.first + (not self.reverse)]
 
 
 class UnrolledStep(NamedTuple):
@@ -40,14 +41,34 @@ class UnrolledStep(NamedTuple):
     decoder: bool = False
 
 
+class Unrolled(NamedTuple):
+    """A network over some of its steps: the states of every layer and direction, and what each step takes and gives."""
+
+    notation: Notation
+    chains: tuple[Chain, ...]
+    steps: tuple[UnrolledStep, ...]
+
+
+def unroll_window(notation: Notation, first: int, steps: int, total: int) -> Unrolled:
+    """`steps` of `total` steps from the step `first` on (counted from 1), each with its input and its output."""
+    chains = chains_of(notation, steps, first)
+    taken = unroll_network(notation.network, chains, "many-to-many", total, 0, range(first, first + steps))
+    return Unrolled(notation, chains, tuple(taken))
+
+
 def unroll_network(
-    network: Network, chains: tuple[Chain, ...], mode: Mode, steps: int, decoder_steps: int
+    network: Network,
+    chains: tuple[Chain, ...],
+    mode: Mode,
+    steps: int,
+    decoder_steps: int,
+    drawn: range | None = None,
 ) -> Iterator[UnrolledStep]:
-    """What the first `steps` steps take in and give out under `mode`; a decoder follows in seq2seq."""
+    """What the first `steps` steps take in and give out under `mode`, or some of them; a decoder follows in seq2seq."""
     reads_out = network.d_out > 0
     x = "token" if network.vocab else "x"
     h = f"h^({network.layers})" if network.layers > 1 else "h"
-    for t in range(1, steps + 1):
+    for t in drawn or range(1, steps + 1):
         has_x = mode != "one-to-many" or t == 1
         has_y = reads_out and (mode in ("many-to-many", "one-to-many") or (mode == "many-to-one" and t == steps))
         states = tuple(chain.after(t) for chain in chains)
@@ -58,19 +79,20 @@ def unroll_network(
             yield UnrolledStep(t, fed, f"s_{t}", f"y_{t}" if reads_out else None, (f"s_{t}",), decoder=True)
 
 
-def chains_of(notation: Notation, steps: int) -> tuple[Chain, ...]:
-    """The states of every layer and direction over the first `steps` steps, from the bottom up."""
-    return tuple(_chain(notation, layer, steps) for directions in notation.network.stack for layer in directions)
+def chains_of(notation: Notation, steps: int, first: int = 1) -> tuple[Chain, ...]:
+    """The states of every layer and direction over `steps` steps from `first` on, from the bottom up."""
+    return tuple(_chain(notation, layer, steps, first) for directions in notation.network.stack for layer in directions)
 
 
-def _chain(notation: Notation, layer: Layer, steps: int) -> Chain:
+def _chain(notation: Notation, layer: Layer, steps: int, first: int) -> Chain:
     vectors = {e.name: e.vector for e in layer.equations if e.name in layer.state}
     ordered = [vectors[name] for name in layer.state]
-    first = 1 if layer.reverse else 0
-    states = tuple(", ".join(notation.vector(v, t) for v in ordered) for t in range(first, first + steps + 1))
+    before = first if layer.reverse else first - 1
+    states = tuple(", ".join(notation.vector(v, t) for v in ordered) for t in range(before, before + steps + 1))
     return Chain(
         layer.index + 1,
         layer.reverse,
         states,
         tuple(notation.column((layer.sizes[axis],)) for axis in layer.state.values()),
+        first,
     )

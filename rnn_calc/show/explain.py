@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
-from textwrap import wrap
-
-import numpy as np
 
 from rnn_calc.core.equations import (
     COMPLEMENT,
@@ -22,14 +18,14 @@ from rnn_calc.core.equations import (
     operands,
     walk,
 )
-from rnn_calc.core.evaluation import Values, evaluate
 from rnn_calc.core.network import Layer, Stage
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.trace import Trace
-from rnn_calc.core.weights import Array
 from rnn_calc.show.document import Layout, Line
 from rnn_calc.show.format import plural, short, vector
 from rnn_calc.show.selection import Selection, head_and_tail
+from rnn_calc.show.step_values import StepValues
+from rnn_calc.show.worked_lines import Row, aligned, folded
 
 _MOST_OUTPUTS = 12
 
@@ -45,8 +41,12 @@ def draw_explanation(
     choose: Callable[[int], Selection],
     shows: Callable[[Layer], bool],
     layout: Layout,
+    lit: tuple[int, ...] = (),
 ) -> list[Line]:
-    """The arithmetic of the steps that are shown, for the units that `choose` takes of a width, in the layers."""
+    """The arithmetic of the steps that are shown, for the units that `choose` takes of a width, in the layers.
+
+    The lines of units in `lit`, if there are any, stand out from those of the others.
+    """
     lines: list[Line] = []
     last: dict[str, int] = {}
     several = _has_parts(trace)
@@ -57,9 +57,9 @@ def draw_explanation(
                 if stage.part in last and abs(t - last[stage.part]) > 1:
                     lines += [[(f"… {plural(steps.left_out, 'step')} left out …", "muted")], _BLANK]
             last[stage.part] = t
-            writer = _Writer(trace, notation, stage, t, choose, layout.precision)
+            writer = _Writer(trace, notation, stage, t, choose, layout.precision, lit)
             for line in writer.lines(headed=number == 0 or several):
-                lines += _folded(line, layout.width)
+                lines += folded(line, layout.width)
     return lines
 
 
@@ -85,28 +85,6 @@ def _has_parts(trace: Trace) -> bool:
     return len(trace.layers) > 1 or trace.network.embedding is not None
 
 
-def _folded(line: Line, width: int) -> list[Line]:
-    """The line, or several where it is wider than the page: folded at blanks, so that numbers stay whole."""
-    text = "".join(part for part, _ in line)
-    if len(text) <= width:
-        return [line]
-    # The result stays with its sign; folded lines need no column for it.
-    text = re.sub(r"\] += \[", "] =\N{NO-BREAK SPACE}[", text)
-    indent = " " * min(text.find("[") + 1 or 2, width // 2)
-    parts = wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-    return [[(part.replace("\N{NO-BREAK SPACE}", " "), "")] for part in parts]
-
-
-def _aligned(result: str, rows: Sequence[tuple[str, str]]) -> list[Line]:
-    """One line a unit: the name once, the arithmetic in one column, the value in the next."""
-    width = max((len(left) for left, _ in rows), default=0)
-    lines: list[Line] = []
-    for index, (left, right) in enumerate(rows):
-        name = f"  {result} = " if index == 0 else " " * (len(result) + 5)
-        lines.append([(name, "math"), (f"[{left}]".ljust(width + 2), ""), (f" = [{right}]", "number")])
-    return lines
-
-
 class _Writer:
     """One part of a network at one step."""
 
@@ -118,14 +96,17 @@ class _Writer:
         t: int,
         choose: Callable[[int], Selection],
         precision: int,
+        lit: tuple[int, ...],
     ) -> None:
         self._trace = trace
         self._notation = notation
         self._stage = stage
-        self._step = trace.first + t
-        self._values = _values_of(trace, stage, slice(t, t + 1))
+        self._values = StepValues(trace, stage, t)
+        self._step = self._values.step
         self._choose = choose
         self._precision = precision
+        # What an embedding and a readout give is no unit's.
+        self._lit = lit if isinstance(stage, Layer) or stage in trace.network.merges else ()
         self._written: set[Expression] = set()
 
     def lines(self, *, headed: bool) -> Iterator[Line]:
@@ -135,11 +116,11 @@ class _Writer:
         for equation in self._stage.equations:
             name, expression = self._notation.vector(equation.vector, self._step), equation.expression
             if isinstance(expression, Lookup) or (isinstance(expression, Merge) and expression.how == "concat"):
-                value = vector(self._value(expression), self._precision)
+                value = vector(self._values.of(expression), self._precision)
                 yield [(f"  {name} = ", "math"), (self._taken(expression), ""), (f" = {value}", "number")]
             else:
                 yield from self._operands(expression)
-                yield from _aligned(name, self._rows(expression))
+                yield from aligned(name, self._rows(expression))
 
     def _heading(self) -> str:
         """The step, the part where there are several, what goes in, and the states before it."""
@@ -155,23 +136,22 @@ class _Writer:
             if isinstance(self._stage, Layer) and node.name in made:
                 continue
             if node.name == "token":
-                yield f"{self._notation.vector(node, self._step)} = {int(self._values.now['token'][0, 0])}"
+                yield f"{self._notation.vector(node, self._step)} = {self._values.token}"
             else:
-                value = vector(self._value(node), self._precision)
+                value = vector(self._values.of(node), self._precision)
                 yield f"{self._notation.vector(node, self._step)} = {value}"
         if isinstance(self._stage, Layer):
             for name, axis in self._stage.state.items():
                 before = Vector(name, axis, previous=True, symbol=self._stage.symbol(name))
                 units = list(self._units(self._stage.sizes[axis]))
-                value = vector(self._values.previous[name][0][units], self._precision)
+                value = vector(self._values.before(name)[units], self._precision)
                 yield f"{self._notation.vector(before, self._step)} = {value}"
 
     def _taken(self, expression: Expression) -> str:
         """What a lookup or a concatenation takes: E[3], [h^(→)_1; h^(←)_1]."""
         written = self._notation.write(expression, self._step)
         if isinstance(expression, Lookup):
-            row = int(self._values.now["token"][0, 0])
-            return f"{written} = {self._notation.symbol(expression.table)}[{row}]"
+            return f"{written} = {self._notation.symbol(expression.table)}[{self._values.token}]"
         return written
 
     def _units(self, width: int) -> Sequence[int]:
@@ -184,22 +164,33 @@ class _Writer:
             if operands(operand) and operand not in self._written:
                 yield from self._operands(operand)
                 self._written.add(operand)
-                yield from _aligned(self._notation.write(operand, self._step), self._rows(operand))
+                yield from aligned(self._notation.write(operand, self._step), self._rows(operand))
 
-    def _rows(self, node: Expression) -> list[tuple[str, str]]:
-        value = self._value(node)
-        return [(self._arithmetic(node, unit), self._number(value[unit])) for unit in self._units(len(value))]
+    def _rows(self, node: Expression) -> list[Row]:
+        value = self._values.of(node)
+        units = self._units(len(value))
+        texts = self._products(node, units) if isinstance(node, Product) else [self._arithmetic(node, u) for u in units]
+        return [
+            Row(text, self._number(value[unit]), unit in self._lit if self._lit else None)
+            for text, unit in zip(texts, units, strict=True)
+        ]
+
+    def _products(self, node: Product, units: Sequence[int]) -> list[str]:
+        """Row times column of every unit; with row vectors the column's numbers come first."""
+        column = [self._factor(value) for value in self._values.of(node.vector).tolist()]
+        matrix, swapped = self._trace.weights[node.matrix.name], self._notation.convention.row_vectors
+        found = []
+        for unit in units:
+            row = [self._factor(value) for value in matrix[unit].tolist()]
+            pairs = zip(column, row, strict=True) if swapped else zip(row, column, strict=True)
+            found.append(" + ".join([f"{a}·{b}" for a, b in pairs]))
+        return found
 
     def _arithmetic(self, node: Expression, unit: int) -> str:
         def factor(operand: Expression) -> str:
-            return self._factor(self._value(operand)[unit])
+            return self._factor(self._values.of(operand)[unit])
 
         match node:
-            case Product(matrix, inner):
-                row, column = self._trace.weights[matrix.name][unit], self._value(inner)
-                swapped = self._notation.convention.row_vectors
-                pairs = zip(column, row, strict=True) if swapped else zip(row, column, strict=True)
-                return " + ".join(f"{self._factor(a)}·{self._factor(b)}" for a, b in pairs)
             case Sum(terms):
                 return " + ".join(map(factor, terms))
             case Hadamard(left, right) | Merge("product", left, right):
@@ -212,17 +203,10 @@ class _Writer:
             case Apply(function, argument) if function == COMPLEMENT:
                 return f"1 − {factor(argument)}"
             case Apply(function, argument):
-                inner_value = self._number(self._value(argument)[unit])
+                inner_value = self._number(self._values.of(argument)[unit])
                 return inner_value if function == "identity" else f"{function}({inner_value})"
             case _:
-                return self._number(self._value(node)[unit])
-
-    def _value(self, node: Expression) -> Array:
-        if isinstance(node, Vector) and not node.previous and node.symbol in self._values.now:
-            value = self._values.now[node.symbol]  # where a merge finds its two states
-        else:
-            value = evaluate(node, self._values, self._trace.weights)
-        return value if value.ndim == 1 else np.asarray(value[0])
+                return self._number(self._values.of(node)[unit])
 
     def _number(self, value: float) -> str:
         return short(float(value), self._precision)
@@ -230,18 +214,3 @@ class _Writer:
     def _factor(self, value: float) -> str:
         text = self._number(value)
         return f"({text})" if text.startswith(("-", "−")) else text
-
-
-def _values_of(trace: Trace, stage: Stage, step: slice) -> Values:
-    """What the equations of a part read and give at one step."""
-    network = trace.network
-    if isinstance(stage, Layer):
-        (run,) = [run for run in trace.layers if run.layer is stage]
-        return run.in_time.block(step)
-    if stage is network.embedding:
-        assert trace.tokens is not None
-        return Values({"token": trace.tokens[step][:, None]}, {})  # type: ignore[dict-item]  # whole numbers
-    if stage in network.merges:
-        own = trace.directions(network.merges.index(stage))
-        return Values({run.layer.symbol("h"): run.h[step] for run in own}, {})
-    return Values({"h": trace.h[step]}, {})

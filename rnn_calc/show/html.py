@@ -53,6 +53,7 @@ _STYLES = {
     "good": "font-weight:bold;color:#2a9d4a",
     "bad": "font-weight:bold;color:#e0483e",
     "warning": "font-weight:bold",
+    "lit": "font-weight:bold;background:rgba(255,190,0,.35)",
 }
 
 _PAGE = """\

@@ -36,10 +36,12 @@ STYLES = {
     "good": "bold green",
     "bad": "bold red",
     "warning": "yellow",
+    # Stands out on dark and on light; where it is not seen, a mark says the same.
+    "lit": "bold reverse",
 }
 
 # What tells a terminal so: select graphic rendition, ECMA-48.
-_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+_CODES = {"bold": "1", "dim": "2", "reverse": "7", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 # From blue for −1 over light grey to red for +1: told apart by every kind of colour vision, on black and on white.
 _COLD, _HOT, _NEUTRAL = (33, 102, 200), (200, 40, 43), (225, 225, 225)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rnn_calc.show.picture import Picture
 
 _MOST_STEPS = 12
-_MOST_UNITS = 8
+MOST_UNITS = 8
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class TraceShown:
         """Which of `width` units are shown."""
         if self.units:
             return Selection(width, tuple(unit for unit in self.units if unit < width))
-        return head_and_tail(width, _MOST_UNITS)
+        return head_and_tail(width, MOST_UNITS)
 
     def shows(self, layer: Layer) -> bool:
         """Whether all of the layer is shown, and not its states alone."""
@@ -72,11 +72,12 @@ def trace_view(
         lambda: trace_json(blocks, notation, labels, shown.notes, expectations),
         lambda: trace_csv(blocks, notation, labels),
         lambda: trace_arrays(whole(), notation),
-        lambda: _pictures(whole(), shown),
+        lambda: pictures(whole(), shown),
     )
 
 
-def _pictures(trace: Trace, shown: TraceShown) -> list[Picture]:
+def pictures(trace: Trace, shown: TraceShown) -> list[Picture]:
+    """The states of the layers that are shown, over all steps."""
     from rnn_calc.show.trace_pictures import trace_pictures
 
     layers = shown.layers or (trace.network.layers - 1,)
@@ -90,10 +91,10 @@ def _pictures(trace: Trace, shown: TraceShown) -> list[Picture]:
 def _document(trace: Trace, shown: TraceShown, expectations: tuple[Expectation, ...]) -> Document:
     steps = head_and_tail(trace.steps, _MOST_STEPS)
     blocks: list[Block] = [shown.heading, Text(shown.notes, "muted")]
-    left_out = (*_left_out(trace, shown, steps), *_layers_left_out(trace.network, shown))
+    left_out = (*_left_out(trace, shown, steps), *layers_left_out(trace.network, shown))
     if left_out:
         blocks.append(Text(left_out, "warning"))
-    blocks.append(_inputs_table(trace, shown, steps))
+    blocks.append(inputs_table(trace, shown, steps))
     if shown.explain:
         draw = partial(draw_explanation, trace, shown.notation, steps, shown.choose_units, shown.shows)
         blocks.append(Figure("Step by step", draw))
@@ -124,17 +125,19 @@ def _left_out(trace: Trace, shown: TraceShown, steps: Selection) -> tuple[str, .
     return tuple(lines)
 
 
-def _layers_left_out(network: Network, shown: TraceShown) -> tuple[str, ...]:
+def layers_left_out(network: Network, shown: TraceShown) -> tuple[str, ...]:
+    """A line that says which layers are not shown, where some are not."""
     hidden = [directions[0].index + 1 for directions in network.stack if not shown.shows(directions[0])]
     if not hidden:
         return ()
-    names = ", ".join(map(str, hidden)) if len(hidden) <= _MOST_UNITS else f"{len(hidden)} layers"
+    names = ", ".join(map(str, hidden)) if len(hidden) <= MOST_UNITS else f"{len(hidden)} layers"
     which = f"Layer {names} shows" if len(hidden) == 1 else f"Layers {names} show"
     more = "; --layer N shows all of a layer" if shown.has_options else ""
     return (f"{which} no more than states{more}.",)
 
 
-def _inputs_table(trace: Trace, shown: TraceShown, steps: Selection) -> Table:
+def inputs_table(trace: Trace, shown: TraceShown, steps: Selection) -> Table:
+    """What goes into each step, and what comes out of it."""
     columns = [Column("t", "index")]
     if shown.labels:
         columns.append(Column("word"))
@@ -147,7 +150,7 @@ def _inputs_table(trace: Trace, shown: TraceShown, steps: Selection) -> Table:
     for index in steps.shown:
         row: list[Value] = [trace.first + index]
         if shown.labels:
-            row.append(shown.labels[index])
+            row.append(shown.labels[trace.first + index - 1])
         if trace.tokens is not None:
             row.append(int(trace.tokens[index]))
         row.append(_vector(trace.x[index]))

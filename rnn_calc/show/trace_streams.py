@@ -58,8 +58,8 @@ def trace_json(
     expectations: tuple[Expectation, ...],
 ) -> Iterator[str]:
     """One object: what came before the first step, then the steps as they are made."""
-    for index, trace in enumerate(blocks()):
-        if index == 0:
+    for number, trace in enumerate(blocks()):
+        if number == 0:
             head = {
                 "schema": 1,
                 "command": "trace",
@@ -68,7 +68,8 @@ def trace_json(
                 **_first_states(trace),
             }
             yield json.dumps(head)[:-1] + ', "steps": ['
-        yield from _json_steps(trace, notation, labels)
+        for index, step in enumerate(_json_steps(trace, notation, labels)):
+            yield (", " if number or index else "") + step
     tail = expectations_json(expectations)
     yield (
         "]"
@@ -109,7 +110,7 @@ def _json_steps(trace: Trace, notation: Notation, labels: tuple[str, ...]) -> It
         step |= {"y": None if trace.y is None else _finite(trace.y[index]), "terms": _at(top, index)}
         if inner:
             step["layers"] = [{**place, **_at(own, index), "terms": _at(terms, index)} for place, own, terms in inner]
-        yield (", " if t > 1 else "") + json.dumps(step, allow_nan=False)
+        yield json.dumps(step, allow_nan=False)
 
 
 def _at(columns: Mapping[str, Array], index: int) -> dict[str, object]:
