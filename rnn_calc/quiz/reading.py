@@ -47,7 +47,7 @@ def read_shape(text: str) -> tuple[int, ...] | None:
     return tuple(map(int, sizes))
 
 
-_GROUPED = r"[0-9]{1,3}(?:([, _'])[0-9]{3})(?:\1[0-9]{3})*"
+_GROUPED = r"[0-9]{1,3}(?P<between>[, _'])[0-9]{3}(?:(?P=between)[0-9]{3})*"
 _POWER = r"(?:\s?e\s?([+-]?[0-9]{1,4})|\s?x\s?10\s?\^\s?[({]?([+-]?[0-9]{1,4})[)}]?)"
 _NUMBER = re.compile(rf"([+-]?)\s?({_GROUPED}|[0-9]*)(?:\.([0-9]*))?{_POWER}?", re.IGNORECASE)
 _COMMA = re.compile(rf"([+-]?\s?[0-9]*),([0-9]+)({_POWER}?)", re.IGNORECASE)

@@ -82,8 +82,9 @@ def make(rng: np.random.Generator, level: int) -> Question:
 
 
 def _measured(drawn: _Drawn, steps: int) -> DecayReport:
-    weights = make_weights(drawn.setting.network, drawn.arrays)
-    run = trace(drawn.setting.network, weights, np.full((steps, 1), drawn.x), {"h": drawn.h_0})
+    network = drawn.setting.network
+    weights = make_weights(network, drawn.arrays)
+    run = trace(network, weights, np.full((steps, 1), drawn.x), {"h": drawn.h_0})
     return gradient_decay(run)
 
 
@@ -226,7 +227,8 @@ def _given(facts: DecayFacts, notation: Notation) -> tuple[Block, ...]:
     lines = [f"{symbol} = {write_values(values)}" for symbol, values in facts.weights if symbol not in zero]
     if zero:
         lines.append(f"{' = '.join(zero)} = 0")
-    start = "h_0 = 0" if not any(facts.h_0) else f"h_0 = {write_values(facts.h_0)}"
+    firsts = " = ".join(f"{name}_0" for name in notation.network.cell.state)
+    start = f"h_0 = {write_values(facts.h_0)}" if any(facts.h_0) else f"{firsts} = 0"
     lines.append(f"{start}, x_t = {facts.x:g} at every step, T = {facts.steps}")
     return (*facts.setting.described(notation)[:1], equations_of(notation), Text(tuple(lines), "math"))
 

@@ -136,5 +136,6 @@ def _slice(
             f"second half of output; at t = {facts.steps} it has read one input only."
         )
     else:
-        said += f"The forward direction ends at t = {facts.steps}, index -1, in the first half of output."
+        said += f"It is read to the end, t = {facts.steps}, which stands at index -1 of output"
+        said += ", in its first half." if network.bidirectional else "."
     return Question("h-n", level, facts, (*prompt, asked, expected.block), expected, (Text((said,)),))
