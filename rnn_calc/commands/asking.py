@@ -24,7 +24,7 @@ Read = Callable[[], str]
 # No answer is longer; the rest of such a line is read and dropped.
 _LONGEST_LINE = 1000
 _PROMPT = "> "
-_WORDS = "? says how to write an answer, skip goes on to the next question, q ends the quiz."
+_WORDS = "? is a hint, skip goes on, q ends."
 
 
 class _EndedError(Exception):
@@ -48,7 +48,7 @@ def ask(quiz: Quiz, destination: Destination) -> None:
         emit(quiz_view(quiz)._replace(document=lambda: Document(blocks)), destination)
 
     if sys.stdin.isatty():
-        show(Text((f"{plural(len(quiz.questions), 'question')}, seed {quiz.seed}. {_WORDS}",), "muted"))
+        show(Text((f"{plural(len(quiz.questions), 'question')}, seed {quiz.seed}. At the prompt: {_WORDS}",), "muted"))
         _show_score(quiz, _outcomes(quiz, _typed, show, patient=True), show)
         return
     lines = _Lines(sys.stdin)

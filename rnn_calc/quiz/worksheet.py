@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from rnn_calc.quiz.listing import Quiz
-from rnn_calc.show.document import Block, Document, Text
+from rnn_calc.show.document import Block, Document, Table, Text
+from rnn_calc.show.format import write_value
 
 # The format of each suffix.
 WORKSHEETS = {".md": "markdown", ".tex": "latex", ".html": "html"}
 
 _TITLE = "Quiz on recurrent networks"
 _LINE = "_" * 40
+# Characters beside one another in a table, about; with more of them it would stand out into the margin.
+_PAPER_WIDTH = 84
 
 _TEX = """\
 \\documentclass[11pt]{article}
@@ -69,5 +73,26 @@ def _whole(title: str, document: Document, format_name: str, precision: int) -> 
 
     if format_name == "markdown":
         return f"# {title}\n\n{render_markdown(document, precision=precision)}"
-    body = render_latex(document, precision=precision).rstrip().replace(r"\_" * len(_LINE), r"\rule{70mm}{0.4pt}")
+    narrow = Document(tuple(map(_narrowed, document.blocks)))
+    body = render_latex(narrow, precision=precision).rstrip().replace(r"\_" * len(_LINE), r"\rule{70mm}{0.4pt}")
     return _TEX.replace("TITLE", title).replace("BODY", body)
+
+
+def _narrowed(block: Block) -> Block:
+    """A table that no page is wide enough for as lines, which LaTeX breaks: one for each row."""
+    if not isinstance(block, Table):
+        return block
+    rows = (*block.rows, *(() if block.total is None else (block.total,)))
+    cells = [
+        [write_value(value, column.kind, 4) for value, column in zip(row, block.columns, strict=True)] for row in rows
+    ]
+    headings = [column.heading for column in block.columns]
+    if sum(max(map(len, column)) for column in zip(headings, *cells, strict=True)) + 3 * len(headings) <= _PAPER_WIDTH:
+        return block
+    return Text(tuple(map(partial(_told, headings), cells)), title=block.title)
+
+
+def _told(headings: list[str], cells: list[str]) -> str:
+    """A row in words: W_x: has (4, 5), needs (4, 5), ✓ fits."""
+    told = [f"{heading} {cell}".strip() for heading, cell in zip(headings[1:], cells[1:], strict=True) if cell]
+    return f"{cells[0]}: {', '.join(told)}"
