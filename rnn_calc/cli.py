@@ -36,6 +36,7 @@ COMMANDS = (
     "bptt",
     "gradient-decay",
     "sweep",
+    "quiz",
     "inspect",
     "export",
     "examples",
@@ -80,12 +81,15 @@ class LazyGroup(TyperGroup):
         rest: list[str] = super().parse_args(ctx, args)
         return rest
 
+    def summary(self, name: str) -> str:
+        """What a command does, in one sentence; its options, slow to make, are not made for that."""
+        return (_function(name).__doc__ or "").partition("\n")[0]
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Typer's signature
-        """Every command with the first sentence of its help; their options, slow to make, are not made for that."""
+        """Every command with the first sentence of its help."""
         room = formatter.width - max(map(len, COMMANDS)) - 6
         with formatter.section("Commands"):
-            helps = {name: _function(name).__doc__ for name in COMMANDS}
-            briefs = (TyperCommand(name, help=text).get_short_help_str(room) for name, text in helps.items())
+            briefs = (TyperCommand(name, help=self.summary(name)).get_short_help_str(room) for name in COMMANDS)
             formatter.write_dl(list(zip(COMMANDS, briefs, strict=True)))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
