@@ -11,10 +11,12 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from inspect import unwrap
+from textwrap import shorten
 from typing import Any, NamedTuple, get_type_hints
 
 from rnn_calc.commands.options import Values
 from rnn_calc.commands.typed_words import bash_word, split_line
+from rnn_calc.core.errors import printable
 
 # As many columns as a shell has room for beside the value.
 _LONGEST_HELP = 70
@@ -50,7 +52,8 @@ def _lines(shell: str, args: Sequence[str], root: Any) -> Iterator[str]:
     if shell == "bash":
         line, breaks = args
         words = split_line(line)
-        found = complete(root, [word.text for word in words[1:]] or [""])
+        # Bash shows no more than the words, and what commands do takes time to find.
+        found = complete(root, [word.text for word in words[1:]] or [""], told=False)
     elif shell in ("zsh", "fish"):
         found = complete(root, list(args))
     else:
@@ -63,21 +66,20 @@ def _lines(shell: str, args: Sequence[str], root: Any) -> Iterator[str]:
         if shell == "bash":
             yield bash_word(value, words[-1], breaks)
         else:
-            yield f"{value}\t{' '.join(told.split())[:_LONGEST_HELP]}"
+            yield f"{value}\t{printable(shorten(told, _LONGEST_HELP, placeholder=' …'))}"
 
 
 def _is_harmless(candidate: Candidate) -> bool:
     """Whether the shell can show it and the terminal survives that: names in files may hold anything."""
-    text = candidate.value + candidate.told
     try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+        f"{candidate.value}{candidate.told}…".encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except (UnicodeEncodeError, LookupError):
         return False
-    return bool(candidate.value) and text.isprintable()
+    return bool(candidate.value) and candidate.value.isprintable()
 
 
-def complete(root: Any, words: list[str]) -> list[Candidate] | None:
-    """What the last of the words can become; None for the name of a file."""
+def complete(root: Any, words: list[str], *, told: bool = True) -> list[Candidate] | None:
+    """What the last of the words can become; None for the name of a file. `told`: also what each command does."""
     *before, word = words
     command, context = root, root.make_context("rnncalc", [], resilient_parsing=True)
     commands = root.list_commands(context)
@@ -96,7 +98,8 @@ def complete(root: Any, words: list[str]) -> list[Candidate] | None:
         return _started(_flags(params), word)
     if pending is None:
         if place is None:
-            return _started(_commands(root, context), word)
+            names = [name for name in commands if name.startswith(word)]
+            return [Candidate(name, root.summary(name) if told else "") for name in names]
         if not arguments:
             return _flags(params) if not word else []
         pending = arguments[0]
@@ -139,12 +142,6 @@ def _flags(params: Iterable[Any]) -> list[Candidate]:
         for name in (*param.opts, *param.secondary_opts)
         if name.startswith("--")
     ]
-
-
-def _commands(root: Any, context: Any) -> Iterator[Candidate]:
-    for name in root.list_commands(context):
-        help_text = root.get_command(context, name).help or ""
-        yield Candidate(name, help_text.split("\n\n")[0])
 
 
 def _values(command: Any, param: Any, typed: Typed) -> list[Candidate] | None:

@@ -71,7 +71,8 @@ end
 complete --command rnncalc --no-files --keep-order --arguments '(__rnncalc_complete)'
 """
 
-SHELLS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+_SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+SHELLS = tuple(_SCRIPTS)
 
 
 def current_shell(option: str) -> str:
@@ -91,7 +92,7 @@ def script_of(shell: str) -> str:
 
     Raises: UsageError for a shell that there is none for.
     """
-    return SHELLS[choose(shell, SHELLS, "completion for the shell")]
+    return _SCRIPTS[choose(shell, SHELLS, "completion for the shell")]
 
 
 def install(shell: str) -> str:
