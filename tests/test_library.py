@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -68,6 +69,14 @@ def test_every_name_can_be_found_and_imported() -> None:
         assert getattr(rnn_calc, name) is everything[name]
     with pytest.raises(AttributeError, match="has no attribute 'tracer'"):
         rnn_calc.tracer  # noqa: B018 - asking is what is tested
+
+
+def test_the_readme_shows_every_name() -> None:
+    text = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    section = text.partition("\n## From Python\n")[2].partition("\n## ")[0]
+    code = section.partition("```python\n")[2].partition("```")[0]
+    assert {name for name in FIRST if f"rnn_calc.{name}(" in code} == set(FIRST)
+    assert {name for name in NAMES if re.search(rf"rnn_calc\.{name}\(|`{name}`", section)} == NAMES
 
 
 def test_bptt_is_the_other_name_of_backpropagate() -> None:
