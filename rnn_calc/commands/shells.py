@@ -50,14 +50,14 @@ _rnncalc_complete() {
     compadd -l -V rnncalc -d shown -a values
     compadd -l -V rnncalc -S '' -d open_shown -a open
 }
-(( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i; }
 compdef _rnncalc_complete rnncalc
 """
 
 _FISH = """\
 function __rnncalc_complete
     set -l words (commandline -opc)
-    set -l word (commandline -ct)
+    set -l word (string unescape -- (string replace -r '^[\\'"]' '' -- (commandline -ct)))
     set -l lines (env _RNNCALC_COMPLETE=fish $words[1] $words[2..-1] "$word" 2>/dev/null </dev/null)
     if test "$lines[1]" = files
         set -l lead (string match -r -- '^(?:--[^=]*=)?@?' "$word")
