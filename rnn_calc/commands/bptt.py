@@ -135,7 +135,7 @@ def command(
         unchecked,
         _path(path, to, gradients, setup.notation) if path is not None else None,
     )
-    return Answer(bptt_view(shown), destination, _check_failure(check, setup.notation))
+    return Answer(bptt_view(shown), destination, _check_failure(check, setup.notation), setup, steps)
 
 
 def _with_targets(notes: tuple[str, ...], origin: str) -> tuple[str, ...]:

@@ -90,12 +90,12 @@ def command(
     expectations = compare_states(expected, whole()) if expected and (step is None or output.check) else ()
     failure = check_failure(expectations, check=output.check)
     if step is None:
-        return Answer(trace_view(whole, blocks, shown, expectations), destination, failure)
+        return Answer(trace_view(whole, blocks, shown, expectations), destination, failure, setup, run.sequence.length)
     steps = run.sequence.length
     if step < 1 or (steps is not None and step > steps):
         raise _no_step(step, steps)
     found = cache(lambda: _found(blocks(), step, steps))
-    return Answer(step_view(found, whole, shown, expectations), destination, failure)
+    return Answer(step_view(found, whole, shown, expectations), destination, failure, setup, steps)
 
 
 def _found(parts: Iterable[Trace], step: int, steps: int | None) -> OneStep:

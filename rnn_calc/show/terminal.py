@@ -209,7 +209,7 @@ def _print(document: Document, console: Console, precision: int) -> None:
     has_color = console.color_system is not None and not console.no_color
     layout = Layout(console.width, precision, not _can_encode(console.encoding), has_color)
     for line in page_lines(document, layout, fold_commands=console.record):
-        text = _rich_text(line if has_color or not console.record else [(part, "") for part, _ in line])
+        text = rich_text(line if has_color or not console.record else [(part, "") for part, _ in line])
         console.print(text, no_wrap=True, overflow="ignore", crop=False)
 
 
@@ -221,7 +221,8 @@ def _can_encode(encoding: str) -> bool:
     return True
 
 
-def _rich_text(line: Line) -> Text:
+def rich_text(line: Line) -> Text:
+    """The line as Rich and Textual take it."""
     from rich.text import Text
 
     text = Text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, NamedTuple
@@ -47,7 +48,7 @@ class Calc(App[None]):
     TITLE = "rnncalc"
     tabs = _TITLES
     CSS_PATH = "app.tcss"
-    COMMANDS: ClassVar = {Commands}
+    COMMANDS = App.COMMANDS | {Commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(str(number), f"tab('{command}')", "tab", key_display=f"1-{len(_TITLES)}", show=number == 1)
@@ -191,7 +192,8 @@ class Calc(App[None]):
 
     def _open_quiz(self) -> None:
         self.refresh_bindings()
-        self.quiz.start(self.consult)
+        # Once it is seen how wide its page is.
+        self.call_after_refresh(self.quiz.start, self.consult)
 
     def on_quiz_panel_asked(self) -> None:
         """The command follows the question."""
@@ -267,9 +269,12 @@ class Calc(App[None]):
         """What the field that is chosen is for, in the words of the option's help."""
         if self._wrong is not None or self._newest in self._asked:
             return
-        focused = self.focused
-        if self._tab != _QUIZ:
-            self._say(describe(focused.field.name, self._tab) if isinstance(focused, Entry) else "")
+        if self._tab == _QUIZ:
+            return
+        if isinstance(self.focused, Entry):
+            self._say(describe(self.focused.field.name, self._tab))
+        else:
+            self._say("← → another step   u U another unit" if self._tab == "trace" else "")
 
     def on_descendant_focus(self) -> None:
         """Another field is chosen."""
@@ -367,6 +372,11 @@ class Calc(App[None]):
         """The command to the clipboard."""
         self.copy_to_clipboard(str(self.query_one("#command", Static).content))
         self._say("The command is in the clipboard.")
+
+    def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
+        """The screen as SVG that loads nothing: Textual's own asks for its fonts from afar."""
+        picture = super().export_screenshot(title=title or self.TITLE, simplify=simplify)
+        return re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL).replace("Fira Code", "DejaVu Sans Mono")
 
     def action_help(self) -> None:
         """Every key."""

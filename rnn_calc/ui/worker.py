@@ -5,6 +5,7 @@ Another process, so that heavy work can never hold up a key, and can be dropped 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -63,7 +64,9 @@ def _read(lines: Lines, soon: Iterator[str]) -> bytes:
     if line is not None:
         return line
     for module in soon:
-        import_module(module)
+        # What cannot be imported is told of where it is needed.
+        with contextlib.suppress(Exception):
+            import_module(module)
         line = lines.poll()
         if line is not None:
             return line
