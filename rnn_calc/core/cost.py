@@ -8,7 +8,6 @@ from typing import NamedTuple
 from rnn_calc.core.cells import GATE_NAMES
 from rnn_calc.core.closed_form import ClosedForm, Term, collect
 from rnn_calc.core.conventions import CONVENTIONS, Convention
-from rnn_calc.core.display import html_of
 from rnn_calc.core.errors import DataError, did_you_mean, listed, quoted
 from rnn_calc.core.network import Layer, Network, Stage
 from rnn_calc.core.notation import Notation
@@ -127,6 +126,8 @@ class CostReport(NamedTuple):
         return f"<CostReport: {self.network!r}, {self.total.total.flops:,} FLOPs>"
 
     def _repr_html_(self) -> str | None:
+        from rnn_calc.core.display import html_of
+
         return html_of(self)
 
     def gate_name(self, gate: str) -> str:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from rnn_calc.core.cells import GATE_NAMES, Cell
 from rnn_calc.core.closed_form import ClosedForm, Term, collect, term_of
 from rnn_calc.core.conventions import CONVENTIONS, Convention
-from rnn_calc.core.display import html_of
 from rnn_calc.core.equations import Parameter
 from rnn_calc.core.errors import DataError
 from rnn_calc.core.network import Layer, Network
@@ -106,6 +105,8 @@ class CountReport(NamedTuple):
         return f"<CountReport: {self.network!r}, {self.total:,} parameters>"
 
     def _repr_html_(self) -> str | None:
+        from rnn_calc.core.display import html_of
+
         return html_of(self)
 
 

@@ -1,6 +1,7 @@
 """How a report shows itself in a notebook: by whatever the package's top has named, since the core knows no page.
 
-No class here costs anything to speak of: they are made on every start.
+What every start of a command makes asks for this only when it is shown: even so small a module takes a third of a
+millisecond.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 from rnn_calc.core.cells import READOUT, RNN, Cell, as_cell
-from rnn_calc.core.display import Displayed
 from rnn_calc.core.equations import (
     ACTIVATIONS,
     MERGES,
@@ -76,7 +75,7 @@ _TOKEN = Vector("token", "1")
 
 
 @dataclass(frozen=True)
-class Network(Displayed):
+class Network:
     """Recurrent layers of `d_h` units on inputs of width `d_in`, read out to `d_out` values (0: no readout).
 
     `cell` may be given by its name, and `d_h` a width for each layer. `biases` is how many bias vectors each gate has:
@@ -131,6 +130,11 @@ class Network(Displayed):
         told = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
         told |= {"cell": self.cell.name} if "cell" in told else {}
         return f"Network({', '.join(f'{name}={value!r}' for name, value in told.items())})"
+
+    def _repr_html_(self) -> str | None:
+        from rnn_calc.core.display import html_of
+
+        return html_of(self)
 
     def _check_parts(self) -> None:
         if self.d_p and "c" not in self.cell.state:

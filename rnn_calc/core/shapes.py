@@ -9,7 +9,6 @@ from itertools import groupby
 from typing import NamedTuple
 
 from rnn_calc.core.conventions import CONVENTIONS, Convention
-from rnn_calc.core.display import Displayed
 from rnn_calc.core.equations import (
     Apply,
     Expression,
@@ -68,7 +67,7 @@ class PartShapes(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class ShapeReport(Displayed):
+class ShapeReport:
     """Every tensor of a network as a convention writes it, part by part.
 
     `sequence`: the tensors of whole sequences (empty unless asked for), `packing`: their lengths where those differ;
@@ -85,6 +84,11 @@ class ShapeReport(Displayed):
 
     def __repr__(self) -> str:
         return f"<ShapeReport: {self.network!r}, convention {self.convention.name}, {len(self.rows):,} tensors>"
+
+    def _repr_html_(self) -> str | None:
+        from rnn_calc.core.display import html_of
+
+        return html_of(self)
 
     @property
     def network(self) -> Network:
