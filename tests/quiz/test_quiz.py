@@ -122,6 +122,13 @@ def test_the_same_seed_gives_the_same_question(topic: str, level: int) -> None:
 
 
 @every_topic
+@every_level
+def test_facts_are_plain_numbers_and_words(topic: str, level: int) -> None:
+    for question in questions(topic, level):
+        assert "np." not in repr(question.facts)
+
+
+@every_topic
 def test_another_seed_gives_another_question(topic: str) -> None:
     assert len({question.facts for question in questions(topic, 2)}) > SEEDS // 2
 

@@ -53,7 +53,7 @@ def make(rng: np.random.Generator, level: int) -> Question:
     """A question for the verdict on a network, each as often as the others."""
     wanted = int(rng.integers(len(CHOICES)))
     families = _FAMILIES[level - 1][wanted]
-    steps = 10 * int(rng.integers(3, 7))
+    steps = 10 * int(rng.integers(2, 6))
     while True:
         drawn = families[int(rng.integers(len(families)))](rng)
         report = _measured(drawn, steps)

@@ -40,6 +40,9 @@ _TASKS: dict[Mode, tuple[str, ...]] = {
     ),
 }
 
+# Both have many inputs and many outputs, and textbooks are not at one about what to call them.
+_WORDS = ("many-to-many: an output at every step of the input", "seq2seq: a decoder writes after an encoder has read")
+
 
 class ModeFacts(NamedTuple):
     """A task and its lengths; or a network with the mode that it is run in, whose outputs are asked for.
@@ -86,7 +89,7 @@ def _which(rng: np.random.Generator, mode: Mode, steps: int, decoder_steps: int)
         "mode",
         1,
         ModeFacts(task, steps, decoder_steps, None, None, None, True),
-        (Text((task, "Which mode is that?")), expected.block),
+        (Text((task, "Which mode is that?")), expected.block, Text(_WORDS)),
         expected,
         (Text((f"{mode}:", *said)),),
     )

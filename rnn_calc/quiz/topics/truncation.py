@@ -12,7 +12,7 @@ from rnn_calc.core.trace import Trace, trace
 from rnn_calc.core.weights import Array, make_weights
 from rnn_calc.quiz.numbers import CountAnswer, Mistake, NumberAnswer
 from rnn_calc.quiz.question import Question
-from rnn_calc.quiz.setting import Setting, draw_tenths, write_values
+from rnn_calc.quiz.setting import Setting, draw_tenths, numbers_of, write_values
 from rnn_calc.show.document import Block, Column, Table, Text
 from rnn_calc.show.format import plural, short
 
@@ -108,47 +108,45 @@ def _run(activation: str, W_xh: float, W_hh: float, x: Array) -> Trace:
 
 def _gradient(rng: np.random.Generator, level: int) -> Question:
     """The truncated derivative of h_T by a weight of the scalar network: lags 0 to k of all that there are."""
+    while True:
+        facts = _draw_network(rng, level)
+        run = _run(facts.activation, facts.W_xh, facts.W_hh, np.array(facts.x))
+        shares = [float(own.gradients[facts.parameter].array[0, 0]) for own in lag_gradients(run, Loss("last"))]
+        kept, digits = sum(shares[: facts.back + 1]), _DIGITS[level - 1]
+        mistakes = (
+            Mistake(sum(shares), "That is the full gradient; what lies further back than k steps is dropped."),
+            Mistake(sum(shares[: facts.back]), "That stops one step early: going back k steps keeps lags 0 to k."),
+            Mistake(sum(shares[: facts.back + 2]), "That goes one step too far back."),
+        )
+        # Who truncates elsewhere, or not at all, must not get the same digits.
+        if min(abs(mistake.value - kept) for mistake in mistakes) > 5 * 10**-digits:
+            break
+    expected = NumberAnswer(kept, digits, mistakes=mistakes)
+    return Question("truncation", level, facts, _prompt(facts, expected), expected, _derivation(facts, run, shares))
+
+
+def _draw_network(rng: np.random.Generator, level: int) -> TruncationFacts:
     activation, steps = ("identity", "identity", "tanh")[level - 1], int(rng.integers(4, 7 if level == 2 else 5))
     parameter = "W_xh" if level == 1 or rng.random() < 0.6 else "W_hh"
     # h_0 = 0 makes W_hh's longest lag 0, which must not be all that is dropped.
     back = int(rng.integers(1, 2 if level == 1 else steps - 1 - (parameter == "W_hh")))
     W_xh, W_hh = (float(w) for w in draw_tenths(rng, 2))
     x = rng.choice([-2.0, -1.0, 1.0, 2.0, 3.0], steps) if level < 3 else draw_tenths(rng, steps)
-    facts = TruncationFacts(
-        "gradient", steps, back, steps, activation, W_xh, W_hh, tuple(float(value) for value in x), parameter
-    )
-    run = _run(activation, W_xh, W_hh, x)
-    shares = [float(own.gradients[parameter].array[0, 0]) for own in lag_gradients(run, Loss("last"))]
-    mistakes = (
-        Mistake(sum(shares), "That is the full gradient; what lies further back than k steps is dropped."),
-        Mistake(sum(shares[:back]), "That stops one step early: going back k steps keeps lags 0 to k."),
-        Mistake(sum(shares[: back + 2]), "That goes one step too far back."),
-    )
-    expected = NumberAnswer(sum(shares[: back + 1]), _DIGITS[level - 1], mistakes=mistakes)
+    return TruncationFacts("gradient", steps, back, steps, activation, W_xh, W_hh, numbers_of(x), parameter)
+
+
+def _prompt(facts: TruncationFacts, expected: NumberAnswer) -> tuple[Block, ...]:
     z = "W_xh x_t + W_hh h_{t-1}"
-    return Question(
-        "truncation",
-        level,
-        facts,
-        (
-            Text(
-                (
-                    f"h_t = {z if activation == 'identity' else f'tanh({z})'}, h_0 = 0",
-                    f"W_xh = {short(W_xh)}, W_hh = {short(W_hh)}",
-                    f"x_1 … x_{steps} = {write_values(facts.x)}",
-                ),
-                "math",
-            ),
-            Text(
-                (
-                    f"The loss is L = h_{steps}. Backpropagation through time is truncated: it goes k = "
-                    f"{plural(back, 'step')} back. What is ∂L/∂{parameter}, {expected.asked}?",
-                )
-            ),
-        ),
-        expected,
-        _derivation(facts, run, shares),
+    given = (
+        f"h_t = {z if facts.activation == 'identity' else f'tanh({z})'}, h_0 = 0",
+        f"W_xh = {short(facts.W_xh)}, W_hh = {short(facts.W_hh)}",
+        f"x_1 … x_{facts.steps} = {write_values(facts.x)}",
     )
+    asked = (
+        f"The loss is L = h_{facts.steps}. Backpropagation through time is truncated: it goes k = "
+        f"{plural(facts.back, 'step')} back. What is ∂L/∂{facts.parameter}, {expected.asked}?"
+    )
+    return Text(given, "math"), Text((asked,))
 
 
 def _derivation(facts: TruncationFacts, run: Trace, shares: list[float]) -> tuple[Block, ...]:
@@ -168,15 +166,16 @@ def _derivation(facts: TruncationFacts, run: Trace, shares: list[float]) -> tupl
         *(Column("adds", "number"), Column("")),
     )
     factor_name = "x_t" if facts.parameter == "W_xh" else "h_{t-1}"
-    way_name = "W_hh^lag" if facts.activation == "identity" else "slopes of t … T, W_hh^lag"
+    way_name = "W_hh^lag" if facts.activation == "identity" else "the slopes 1 − h² of t … T, W_hh^lag"
     total = sum(shares[: facts.back + 1])
-    lines = [f"Each lag adds {way_name} and {factor_name}, multiplied."]
+    lines = []
     if facts.activation != "identity" or facts.parameter == "W_hh":
         lines.append(f"h_1 … h_{facts.steps} = {write_values(tuple(states[1:]))}")
     if facts.activation != "identity":
-        lines.append(f"slopes 1 − h_t² = {write_values(tuple(slopes[1:]))}")
+        lines.append(f"1 − h_t² = {write_values(tuple(slopes[1:]))}")
     return (
-        Text(tuple(lines)),
+        Text((f"Each lag adds {way_name} and {factor_name}, multiplied.",)),
+        *([Text(tuple(lines), "math")] if lines else []),
         Table("What each lag adds", columns, tuple(rows)),
         Text((f"Lags 0 to {facts.back} add up to {short(total)}; all of them to {short(sum(shares))}.",)),
     )
