@@ -31,6 +31,8 @@ _FONT_SIZE = 16
 # Seconds that a program has to end when its tab has closed, and a browser to confirm that it has.
 _PATIENCE = 3.0
 _CLOSING = 1.0
+# Bytes that are more than settings of the terminal: a screen.
+_A_SCREEN = 200
 
 # textual.js writes its style sheets into the page; scripts, fonts and all else come from files of this server.
 _POLICY = (
@@ -54,6 +56,8 @@ class Program(AppService):
         )
         self._arguments = command
         self._tab = tab
+        self._in_focus = False
+        self._has_drawn = False
 
     async def _close(self) -> None:
         await self._tab.close()
@@ -76,6 +80,25 @@ class Program(AppService):
         """Show what the program prints; a program that ends in an error closes its tab's connection too."""
         await super().run()
         await self.remote_close()
+
+    async def on_data(self, payload: bytes) -> None:
+        """Some of a screen; with the first, the program is told of a focus that came before it."""
+        await super().on_data(payload)
+        if not self._has_drawn and len(payload) > _A_SCREEN:
+            self._has_drawn = True
+            if self._in_focus:
+                await self.focus()
+
+    async def focus(self) -> None:
+        """The tab has the focus. Textual takes itself to be without, as it starts: earlier, that would win."""
+        self._in_focus = True
+        if self._has_drawn:
+            await super().focus()
+
+    async def blur(self) -> None:
+        """The tab has lost the focus."""
+        self._in_focus = False
+        await super().blur()
 
     async def stop(self) -> None:
         """Ask the program to end, and make it end when it does not."""

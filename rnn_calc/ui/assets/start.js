@@ -16,7 +16,7 @@ Promise.allSettled(styles.map((style) => document.fonts.load(`${style}16px "Robo
   document.head.append(script);
 });
 
-// Typing needs no click first; the terminal tells of its focus, so there has to be a connection.
+// Typing needs no click first. The terminal tells the program of its focus, so there has to be a connection.
 new MutationObserver((_, observer) => {
   if (document.body.classList.contains("-loaded")) {
     observer.disconnect();
