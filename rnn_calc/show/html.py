@@ -34,7 +34,7 @@ _TABLE = (
     "border-collapse:collapse;border:none;margin:0 0 1em;width:auto;font-size:inherit;font-variant-numeric:tabular-nums"
 )
 # A notebook's own sheet would put every cell at the right, in the middle of its row, and colour every other row.
-_CELL = "padding:.15em .9em .15em 0;vertical-align:top"
+_CELL = "padding:.25em .9em .25em 0;vertical-align:top"
 _TITLE = "font-weight:bold;margin:.9em 0 .3em;text-align:left"
 # Blanks are kept: formulas are set in with them.
 _PARAGRAPH = "margin:.4em 0;white-space:pre-wrap"
