@@ -18,7 +18,7 @@ from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.parsing import answer_of
 from rnn_calc.commands.processes import Lines
 from rnn_calc.core.errors import RnnCalcError
-from rnn_calc.show.document import Document, Layout
+from rnn_calc.show.document import AGAIN, Block, Document, Layout, Text
 from rnn_calc.show.page import page_lines
 from rnn_calc.show.progress import listen
 
@@ -97,7 +97,17 @@ class _Desk:
 def _page(desk: _Desk, command: str, args: list[str], layout: list[Any]) -> dict[str, object]:
     """The page of a command line, and what its options, file and defaults come to."""
     answer, document = desk.answer(command, args)
-    return {"lines": list(page_lines(document, Layout(*layout), fold_commands=True)), "effective": _effective(answer)}
+    lines = page_lines(_results_first(document), Layout(*layout), fold_commands=True)
+    return {"lines": list(lines), "effective": _effective(answer)}
+
+
+def _results_first(document: Document) -> Document:
+    """The same with the notes on where its numbers came from at the end: a screen shows what stands first."""
+    return Document(tuple(sorted(document.blocks, key=_is_note)))
+
+
+def _is_note(block: Block) -> bool:
+    return isinstance(block, Text) and any(line.startswith(AGAIN) for line in block.lines)
 
 
 def _effective(answer: Answer) -> dict[str, str]:
