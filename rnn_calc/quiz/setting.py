@@ -67,8 +67,9 @@ class Setting(NamedTuple):
         called = f", {notation.layout.called}" if notation.layout else ""
         title = describe_network(notation.network, convention).title
         lines = (title, f"convention {self.convention}{called}", *_words(convention), *more)
-        if notation.layout or self.cell != "rnn":
+        if notation.layout:
             return (Text(lines),)
+        # A framework's cell is what the framework ships; a textbook's GRU has one bias here and another there.
         return Text(lines), equations_of(notation)
 
 
@@ -123,7 +124,7 @@ def draw_setting(rng: np.random.Generator, level: int, conventions: tuple[str, .
 
 
 def draw_tenths(rng: np.random.Generator, *shape: int, least: int = -9, most: int = 9) -> Array:
-    """Numbers with one decimal, as exact as they are printed, none of them 0."""
+    """Numbers with one decimal, as exact as they are printed, from `least` to `most` tenths and none of them 0."""
     tenths = rng.integers(least, most, shape)
     return np.where(tenths >= 0, tenths + 1, tenths) / 10 if least <= 0 else rng.integers(least, most + 1, shape) / 10
 

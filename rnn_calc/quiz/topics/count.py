@@ -31,7 +31,7 @@ def make(rng: np.random.Generator, level: int) -> Question:
         setting = setting._replace(vocab=10 * int(rng.integers(2, 11)))
     steps = int(rng.integers(2, 21))
     report = count_parameters(setting.network, setting.convention)
-    counted = ["embedding"] * bool(setting.vocab) + ["layers"] + ["readout"] * bool(setting.d_out)
+    counted = ["the embedding"] * bool(setting.vocab) + ["the layers"] + ["the readout"] * bool(setting.d_out)
     parts = listed(counted).replace(" or ", " and ")
     return Question(
         "count",
@@ -42,7 +42,7 @@ def make(rng: np.random.Generator, level: int) -> Question:
             Text(
                 (
                     f"How many parameters has it, when it runs over T = {steps} steps?",
-                    f"Count {parts}.",
+                    f"Count {parts}, with all biases that the convention keeps.",
                 )
             ),
         ),
