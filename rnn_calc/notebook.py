@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rnn_calc.core.cells import Cell
 from rnn_calc.core.cost import CostReport
 from rnn_calc.core.counts import CountReport, count_parameters
 from rnn_calc.core.decay import DecayReport
@@ -75,6 +76,13 @@ def _of(view: View) -> Page:
 
 def _heading(notation: Notation) -> Text:
     return describe_network(notation.network, notation.convention)
+
+
+def _cell(cell: Cell) -> Page:
+    from rnn_calc.core.catalog import describe_cell
+    from rnn_calc.show.cells import cell_blocks
+
+    return Page(lambda: Document(tuple(cell_blocks(describe_cell(cell)))))
 
 
 def _network(network: Network) -> Page:
@@ -163,6 +171,7 @@ def _lyapunov(report: LyapunovReport) -> Page:
 
 # Any: each function takes the type that it stands beside.
 PAGES: dict[type, Callable[[Any], Page]] = {
+    Cell: _cell,
     Network: _network,
     Weights: _weights,
     ShapeReport: _shapes,

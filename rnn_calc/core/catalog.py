@@ -37,10 +37,11 @@ def describe_cells(
         if name not in CELLS:
             raise DataError(f"There is no cell {quoted(name)}; there are {listed(CELLS)}.{did_you_mean(name, CELLS)}")
     written = [cell for cell in CELLS.values() if not convention.cells or cell.name in convention.cells]
-    return tuple(_entry(cell, convention) for cell in ([CELLS[name] for name in names] or written))
+    return tuple(describe_cell(cell, convention) for cell in ([CELLS[name] for name in names] or written))
 
 
-def _entry(cell: Cell, convention: Convention) -> CellEntry:
+def describe_cell(cell: Cell, convention: Convention = CONVENTIONS["xh"]) -> CellEntry:
+    """One cell as a convention writes it, whether or not it is one of ours."""
     # The sizes play no part: counts are shown as formulas.
     notation = Notation(Network(2, 2, cell=cell, biases=convention.biases(cell)), convention)
     report = count_notation(notation, steps=())

@@ -35,6 +35,14 @@ class Cell(Record):
     title: str = ""
     note: str = ""
 
+    def __repr__(self) -> str:
+        return f"<Cell {self.name}: {self.title}>"
+
+    def _repr_html_(self) -> str | None:
+        from rnn_calc.core.display import html_of
+
+        return html_of(self)
+
     @property
     def has_activation(self) -> bool:
         """Whether a network's choice of activation is used anywhere."""

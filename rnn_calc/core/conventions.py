@@ -42,6 +42,9 @@ class Convention(NamedTuple):
     batch_first: bool = True
     stacked_state: bool = False
 
+    def __repr__(self) -> str:
+        return f"<Convention {self.name}: {self.whose}>"
+
     @property
     def is_framework(self) -> bool:
         """Whether it has only the cells that its library ships."""

@@ -27,12 +27,13 @@ def _document(entries: tuple[CellEntry, ...]) -> Document:
         rows = tuple((e.cell.name, e.cell.title, ", ".join(e.cell.state), e.formula) for e in entries)
         blocks.append(Table("Cells", columns, rows))
     for entry in entries:
-        blocks += _entry_blocks(entry)
+        blocks += cell_blocks(entry)
     hint = "Use one: rnncalc trace --cell lstm. Side by side: rnncalc compare --cells lstm,gru."
     return Document((*blocks, Text((hint,), "muted")))
 
 
-def _entry_blocks(entry: CellEntry) -> Iterator[Block]:
+def cell_blocks(entry: CellEntry) -> Iterator[Block]:
+    """What one cell is: its equations, what each gate counts, its source."""
     cell = entry.cell
     yield Text((f"{cell.name}: {cell.title}",), "title")
     yield Text(tuple(f"  {equation}" for equation in entry.equations), "math")
