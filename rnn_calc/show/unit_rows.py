@@ -10,7 +10,8 @@ from rnn_calc.core.notation import Notation
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
 from rnn_calc.show.document import Layout, Line, Span
-from rnn_calc.show.format import short
+from rnn_calc.show.folding import fold_line
+from rnn_calc.show.format import short, to_ascii
 from rnn_calc.show.selection import Selection, head_and_tail
 from rnn_calc.show.step_values import StepValues
 from rnn_calc.show.worked_lines import MARK
@@ -42,8 +43,7 @@ def draw_unit_rows(
         values = StepValues(trace, run.layer, 0)
         for node in _weighted(run):
             lines += [_BLANK] if lines else []
-            title = notation.write(node, values.step)
-            lines.append([(title, "math")])
+            lines += fold_line([(notation.write(node, values.step), "math")], layout.width)
             lines += _Drawing(notation, values, trace.weights.arrays, units, layout).lines(node)
     return lines
 
@@ -79,6 +79,9 @@ class _Drawing:
         """The cells with as many columns as the page has room for."""
         for most in range(_MOST, 0, -1):
             found = cells(most)
+            if self._layout.ascii:
+                # Some signs take more columns there, and everything is placed by its width.
+                found = [row and [(to_ascii(text), style) for text, style in row] for row in found]
             widths = _widths(found)
             if sum(widths) + len(_GAP) * (len(widths) - 1) <= self._layout.width or most == 1:
                 break
@@ -163,9 +166,12 @@ def _placed(row: _Cells, widths: list[int]) -> Line:
     if row is None:
         return [("⋮".rjust(widths[0]), "muted")]
     line: Line = []
+    before = ""
     for (text, style), width in zip(row, widths, strict=True):
-        gap = _GAP if line else ""
-        line += [(gap + " " * (width - len(text)), ""), (text, style)]
+        # What is lit is lit without holes, along a row as down a column.
+        line.append((_GAP if line else "", "lit" if before == style == "lit" else ""))
+        line.append((" " * (width - len(text)) + text, style))
+        before = style
     while line and not line[-1][0].strip():
         line.pop()
     return line

@@ -164,14 +164,15 @@ class _Drawn:
         if lit is None:
             return [("".join(parts), style)]
         made = 4 * (lit + (not reverse))
-        line: Line = []
+        line: Line = [("", style)]
         for index, part in enumerate(parts):
-            text = part.strip()
-            if index in (4 * lit + 2, made) and text:
-                before = part.index(text)
-                line += [(part[:before], ""), (text, "lit"), (part[before + len(text) :], "")]
+            text = part.strip() if index in (4 * lit + 2, made) else ""
+            if text:
+                before, _, after = part.partition(text)
+                line[-1] = (line[-1][0] + before, style)
+                line += [(text, "lit"), (after, style)]
             else:
-                line.append((part, style))
+                line[-1] = (line[-1][0] + part, style)
         return [span for span in line if span[0]]
 
 

@@ -48,7 +48,7 @@ def folded(line: Line, width: int) -> list[Line]:
     lit = text.startswith(MARK)
     # A name and what follows it, or one style from end to end.
     own = len(line[0][0]) if len(line) > 1 else 0
-    styles = (line[0][1], line[min(1, len(line) - 1)][1])
+    styles = ("lit" if lit and len(parts[0]) <= own else line[0][1], line[min(1, len(line) - 1)][1])
     lines: list[Line] = [[(parts[0][:own], styles[0]), (parts[0][own:], styles[1])]]
     for part in parts[1:]:
         blanks = len(part) - len(part.lstrip(" "))
