@@ -152,6 +152,11 @@ def imported(file: Path) -> set[str]:
     return found
 
 
+def test_only_the_top_of_the_package_knows_notebooks() -> None:
+    notebook = {"rnn_calc.notebook", "IPython"}
+    assert [file.relative_to(PACKAGE) for file in FILES if imported(file) & notebook] == [Path("__init__.py")]
+
+
 @pytest.mark.parametrize("part", FORBIDDEN)
 def test_imports_run_one_way(part: str) -> None:
     for file in (PACKAGE / part).rglob("*.py"):

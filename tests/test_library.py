@@ -215,6 +215,13 @@ def test_a_batch_is_shown_by_its_shapes() -> None:
         done.plot()
 
 
+def test_the_lags_of_a_batch_are_refused_in_words() -> None:
+    network = Network(3, 2)
+    done = rnn_calc.trace(network, rnn_calc.make_weights(network), np.zeros((5, 7, 3)))
+    with pytest.raises(DataError, match="not on a batch"):
+        next(rnn_calc.lag_gradients(done, rnn_calc.Loss("sum")))
+
+
 def test_what_cannot_be_shown_says_why_and_what_it_is() -> None:
     result = rnn_calc.count_parameters(Network(4, 3, 2))
     with mock.patch("rnn_calc.show.counts.counts_view", side_effect=ZeroDivisionError("<b>")):
