@@ -144,7 +144,7 @@ def in_numbers(notation: Notation, tensor: Tensor, **more: int) -> str:
 
 def briefly(role: str) -> str:
     """What a tensor is for, without what says how it is laid out."""
-    return re.split(r"[;:]", role)[0]
+    return re.split(r"[;:]| \(", role)[0]
 
 
 assert set(_CELLS) <= set(CELLS)
