@@ -16,7 +16,7 @@ from textual.widgets import Footer, Input, Static, Tab, Tabs
 
 from rnn_calc.commands.options import NetworkOptions
 from rnn_calc.ui.calculator import Calculator, Reply
-from rnn_calc.ui.fields import FIELDS, TAB, TABS
+from rnn_calc.ui.fields import FIELDS, QUIZ, TAB, TITLES
 from rnn_calc.ui.form import Entry, Form
 from rnn_calc.ui.options import describe
 from rnn_calc.ui.page import Page
@@ -31,10 +31,6 @@ _SOON = 0.2
 _NARROW = 60
 
 
-_QUIZ = "quiz"
-_TITLES = {**{tab.command: tab.title for tab in TABS}, _QUIZ: "Quiz"}
-
-
 class Shown(NamedTuple):
     """What a question was about: the tab, and what the form said."""
 
@@ -46,13 +42,13 @@ class Calc(App[None]):
     """`rnncalc ui`."""
 
     TITLE = "rnncalc"
-    tabs = _TITLES
+    tabs = TITLES
     CSS_PATH = "app.tcss"
     COMMANDS = App.COMMANDS | {Commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(str(number), f"tab('{command}')", "tab", key_display=f"1-{len(_TITLES)}", show=number == 1)
-            for number, command in enumerate(_TITLES, 1)
+            Binding(str(number), f"tab('{command}')", "tab", key_display=f"1-{len(TITLES)}", show=number == 1)
+            for number, command in enumerate(TITLES, 1)
         ),
         Binding("ctrl+t", "next_tab", "next tab", show=False),
         Binding("e", "edit", "edit", show=True),
@@ -138,7 +134,7 @@ class Calc(App[None]):
 
     def on_form_changed(self, event: Form.Changed) -> None:
         """A field holds something else."""
-        if self._tab == _QUIZ:
+        if self._tab == QUIZ:
             self.quiz.change(event.name, event.text)
         else:
             self._change(event.name, event.text)
@@ -155,9 +151,9 @@ class Calc(App[None]):
         command = str(event.tab.id)
         if command == self._tab:
             return
-        was_quiz, self._tab = self._tab == _QUIZ, command
-        self.screen.set_class(command == _QUIZ, "quiz")
-        if command == _QUIZ:
+        was_quiz, self._tab = self._tab == QUIZ, command
+        self.screen.set_class(command == QUIZ, "quiz")
+        if command == QUIZ:
             self._open_quiz()
             return
         if was_quiz:
@@ -170,7 +166,7 @@ class Calc(App[None]):
         self.call_after_refresh(self._fit)
 
     def _fit(self) -> None:
-        if self._tab == _QUIZ:
+        if self._tab == QUIZ:
             self.quiz.fit()
         elif self._right and self.page.room != self._room:
             self._ask()
@@ -178,9 +174,8 @@ class Calc(App[None]):
     def _offer(self) -> None:
         self.form.offer(TAB[self._tab].takes, self._tab)
         self.page.turns = self._tab == "trace"
-        if self._tab == "trace" and not self.session.text("step"):
-            self.session = self.session.with_text("step", "1")
-            self.form.fill("step", "1")
+        self.session = self.session.opened_at(self._tab)
+        self.form.fill("step", self.session.text("step"))
         self.refresh_bindings()
 
     # The quiz
@@ -269,7 +264,7 @@ class Calc(App[None]):
         """What the field that is chosen is for, in the words of the option's help."""
         if self._wrong is not None or self._newest in self._asked:
             return
-        if self._tab == _QUIZ:
+        if self._tab == QUIZ:
             return
         if isinstance(self.focused, Entry):
             self._say(describe(self.focused.field.name, self._tab))
@@ -294,7 +289,7 @@ class Calc(App[None]):
 
     def on_entry_left(self) -> None:
         """Esc in a field."""
-        (self.quiz.page if self._tab == _QUIZ else self.page).focus()
+        (self.quiz.page if self._tab == QUIZ else self.page).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter goes on to the next field."""
@@ -348,7 +343,7 @@ class Calc(App[None]):
     def action_edit(self) -> None:
         """Back to the form."""
         self.remove_class("-no-form")
-        if self._tab == _QUIZ:
+        if self._tab == QUIZ:
             self.query_one("#answer", Input).focus()
         else:
             self.form.rows["d_h"].entry.focus()

@@ -86,6 +86,9 @@ TABS = (
     Tab("cost", "Cost", (*_NETWORK, "steps", "batch")),
 )
 TAB = {tab.command: tab for tab in TABS}
+# A tab that is no form's.
+QUIZ = "quiz"
+TITLES = {**{tab.command: tab.title for tab in TABS}, QUIZ: "Quiz"}
 
 
 def stepped(field: Field, text: str, shown: str, by: int, place: int = 0) -> str:

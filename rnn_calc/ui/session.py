@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Annotated, Any
 
-from rnn_calc.commands.options import NetworkOptions, command_line
-from rnn_calc.commands.run_options import LossOptions, SequenceOptions, WeightOptions
-from rnn_calc.ui.fields import FIELD, TAB
+from rnn_calc.commands.options import NetworkOptions, command_line, size_option
+from rnn_calc.commands.run_options import LossOptions, ScalingOptions, SequenceOptions, WeightOptions
+from rnn_calc.ui.fields import TAB
 
-_GROUPS = ("network", "weights", "sequence", "loss")
+_GROUPS = ("network", "weights", "scaling", "sequence", "loss", "places")
+
+
+@dataclass(frozen=True)
+class PlaceOptions:
+    """How many sequences, and what of the trace is looked at."""
+
+    batch: Annotated[int | None, size_option("--batch", "-B", text="Sequences run together.")] = None
+    step: Annotated[int | None, size_option("--step", text="The step that the trace opens at.")] = None
+    unit: Annotated[int | None, size_option("--unit", "-u", text="The unit that lights up there.")] = None
 
 
 @dataclass(frozen=True)
 class Session:
     """The options of every tab, those of the form as they were typed: a wrong one is for the command to refuse.
 
-    `others` are fields that no group of options holds, by name.
+    `directions` is what stands in that field, where it is none of the two numbers that the option knows.
     """
 
     network: NetworkOptions = field(default_factory=NetworkOptions)
     weights: WeightOptions = field(default_factory=WeightOptions)
+    scaling: ScalingOptions = field(default_factory=ScalingOptions)
     sequence: SequenceOptions = field(default_factory=SequenceOptions)
     loss: LossOptions = field(default_factory=LossOptions)
-    others: dict[str, str] = field(default_factory=dict)
+    places: PlaceOptions = field(default_factory=PlaceOptions)
+    directions: str = ""
 
     def text(self, name: str) -> str:
         """What a field holds; empty where nothing was said."""
         if name == "directions":
-            return "2" if self.network.bidirectional else self.others.get(name, "")
-        group = self._group(name)
-        value = self.others.get(name) if group is None else getattr(getattr(self, group), name)
+            return "2" if self.network.bidirectional else self.directions
+        value = getattr(getattr(self, self._group(name)), name)
         return "" if value is None else str(value)
 
     def with_text(self, name: str, text: str) -> Session:
@@ -40,13 +50,15 @@ class Session:
         if name == "directions":
             # --bidirectional takes no value.
             network = replace(self.network, bidirectional=text == "2")
-            return replace(self, network=network, others=self._others(name, "" if text == "2" else text))
+            return replace(self, network=network, directions=text)
         group = self._group(name)
-        if group is None:
-            return replace(self, others=self._others(name, text))
         # Whatever it is, the command reads it as it reads its own words.
         value: Any = text or None
         return replace(self, **{group: replace(getattr(self, group), **{name: value})})
+
+    def opened_at(self, tab: str) -> Session:
+        """The same as a tab is opened with: the trace at a step."""
+        return self.with_text("step", "1") if tab == "trace" and not self.text("step") else self
 
     def problem(self) -> tuple[str, str] | None:
         """A field whose text is no option's at all, and what is wrong with it."""
@@ -64,24 +76,17 @@ class Session:
     def command_line(self, command: str) -> str:
         """The command that gives what the tab shows, ready to be pasted."""
         takes = TAB[command].takes
-        groups: list[object] = [self.network]
-        if "sequence" in takes:
-            groups += [self.weights, self.sequence]
-        if "loss" in takes:
-            groups.append(self.loss)
-        others: dict[str, object] = {name: self.others[name] for name in takes if self.others.get(name)}
-        others.pop("directions", None)
-        if "sequence" not in takes and self.sequence.steps is not None:
-            others = {"steps": self.sequence.steps, **others}
-        return command_line(command, *groups, **others)
+        places = PlaceOptions(
+            **{one.name: getattr(self.places, one.name) for one in fields(PlaceOptions) if one.name in takes}
+        )
+        if "sequence" not in takes:
+            return command_line(command, self.network, SequenceOptions(steps=self.sequence.steps), places)
+        loss = self.loss if "loss" in takes else LossOptions()
+        return command_line(command, self.network, self.weights, self.scaling, self.sequence, loss, places)
 
-    def _others(self, name: str, text: str) -> dict[str, str]:
-        assert name in FIELD, name
-        return {**self.others, name: text}
-
-    def _group(self, name: str) -> str | None:
+    def _group(self, name: str) -> str:
         """The group of options that a field is one of."""
-        return next((group for group in _GROUPS if name in getattr(self, group).__dataclass_fields__), None)
+        return next(group for group in _GROUPS if name in getattr(self, group).__dataclass_fields__)
 
 
 def culprit(message: str, changed: list[str], before: tuple[str, str] | None) -> str:

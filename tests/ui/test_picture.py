@@ -1,0 +1,41 @@
+"""The README's picture of the screen is what the screen looks like; UPDATE_GOLDEN=1 draws it anew."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from pathlib import Path
+
+from rnn_calc.commands.options import NetworkOptions
+from rnn_calc.commands.run_options import ScalingOptions, WeightOptions
+from rnn_calc.ui.command import opened
+from rnn_calc.ui.session import Session
+
+ROOT = Path(__file__).parent.parent.parent
+PICTURE = ROOT / "docs" / "ui.svg"
+WORDS = re.compile(r">([^<]*[A-Za-z]{3,}[^<]*)</text>")
+
+
+SESSION = Session(
+    NetworkOptions(d_h="16", activation="identity"), WeightOptions(init="orthogonal"), ScalingOptions("1.05")
+)
+
+
+async def drawn(session: Session, tab: str, width: int, height: int) -> str:
+    """The screen as it opens."""
+    app = opened(session, tab, width)
+    async with app.run_test(size=(width, height)) as pilot:
+        await pilot.pause()
+        return app.export_screenshot()
+
+
+def test_the_picture_of_the_screen_is_what_the_command_beside_it_opens() -> None:
+    (line,) = re.findall(r"^\(`(rnncalc ui .*)`\)$", (ROOT / "README.md").read_text("utf-8"), re.M)
+    tab = "gradient-decay"
+    assert line == SESSION.command_line(tab).replace(f"rnncalc {tab}", f"rnncalc ui --tab {tab}")
+    picture = asyncio.run(drawn(SESSION, tab, 100, 30))
+    assert "url(http" not in picture
+    if os.environ.get("UPDATE_GOLDEN"):
+        PICTURE.write_text(picture, "utf-8")
+    assert WORDS.findall(picture) == WORDS.findall(PICTURE.read_text("utf-8"))
