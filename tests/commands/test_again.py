@@ -34,6 +34,7 @@ def answer(*args: str) -> dict[str, Any]:
         ("trace", "--example", "dimensions", "--seed", "3"),
         ("trace", "--example", "two-step", "--convention", "keras"),
         ("trace", "--h0", "nan,0,0", "--allow-nonfinite"),
+        ("trace", "--step", "3", "--unit", "2", "--spectral-radius", "1.25"),
         ("gradient-decay", "--seed", "5", "--steps", "9"),
         ("gradient-decay", "--spectral-radius", "0.5,1.5", "--steps", "12", "--threshold", "0.01"),
         ("gradient-decay", "--spectral-norm", "0.9", "--jacobian", "2", "--jacobian", "4", "--steps", "6"),

@@ -36,6 +36,7 @@ CASES = [
     ("trace", "--cell", "lstm", "--layers", "2", "--bidirectional", "--vocab", "5"),
     ("trace", "--example", "cat-sat-here", "--explain"),
     ("trace", "--convention", "pytorch", "--d-h", "20", "--steps", "40"),
+    ("trace", "--step", "3", "--unit", "9", "--cell", "gru", "--d-h", "20", "--layers", "2", "--spectral-norm", "2"),
     ("bptt",),
     (
         *("bptt", "--example", "tiny", "--path", "W_hh[0,1]@2", "--clip", "1", "--check", "--truncate", "0..1"),
