@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from rnn_calc.commands.answer import Answer, deliver
 from rnn_calc.commands.options import Values
-from rnn_calc.commands.parsing import CONTEXT, build_command, command_function, describe_usage
+from rnn_calc.commands.parsing import CONTEXT, build_command, command_function
 from rnn_calc.core.errors import (
     OutputClosedError,
     OutputError,
@@ -194,6 +194,8 @@ def run(args: list[str] | None = None) -> int:
             _complain(str(error))
         return error.exit_status
     except typer.TyperException as error:
+        from rnn_calc.commands.usage import describe_usage
+
         _complain(describe_usage(error))
         return 2
     except MemoryError:

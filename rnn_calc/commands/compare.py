@@ -122,7 +122,10 @@ def _parsed(text: str) -> NetworkOptions:
     except ValueError as error:
         raise UsageError(f"--with {quoted(text)}: {error}.") from None
     except typer.TyperException as error:
-        raise UsageError(f"--with {quoted(text)}: {error.format_message().rstrip('.')}; {_AS_IN}") from None
+        from rnn_calc.commands.usage import describe_usage
+
+        said = describe_usage(error).partition(" `--with -h`")[0].rstrip(".")
+        raise UsageError(f"--with {quoted(text)}: {said}; {_AS_IN}") from None
     if not found:  # --help
         raise UsageError(f"--with: {_AS_IN}")
     return found[0]

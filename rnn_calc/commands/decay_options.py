@@ -9,7 +9,9 @@ import typer
 
 from rnn_calc.commands.options import Values, size_option, text_option
 from rnn_calc.commands.run_options import LOSS_SECTION, LossOptions, flag
+from rnn_calc.commands.setup import choose
 from rnn_calc.core.errors import UsageError, did_you_mean, listed, quoted
+from rnn_calc.core.vocabulary import LOSSES, REDUCTIONS
 
 if TYPE_CHECKING:
     from rnn_calc.core.convoy import Family
@@ -230,6 +232,7 @@ class DecayOptions:
             if name not in STATES:
                 raise UsageError(
                     f"There is no state {quoted(name)}; --through is h, c, or state for all of them in one matrix."
+                    f"{did_you_mean(name, STATES)}"
                 )
         return names
 
@@ -252,6 +255,7 @@ def check_options(options: DecayOptions, loss: LossOptions, *, check: bool) -> N
     Raises: UsageError.
     """
     _check_numbers(options)
+    _check_names(options, loss)
     given = said(options)
     for name, (why, others) in _APART.items():
         for other in others if name in given else ():
@@ -268,8 +272,16 @@ def check_options(options: DecayOptions, loss: LossOptions, *, check: bool) -> N
             raise UsageError(f"{flag(other)} is about {flag(name)}; add {flag(name)} N.")
     if options.pairs and "state" in options.states:
         raise UsageError("--pairs is of one state, h or c, between all steps; take --through h, c or h,c.")
+
+
+def _check_names(options: DecayOptions, loss: LossOptions) -> None:
+    """Nothing, when each name is one that there is: before what it is for, which it may have been typed wrong for."""
     assert options.families
     assert options.varied
+    for name, choices in (("loss", LOSSES), ("reduction", REDUCTIONS)):
+        value = getattr(loss, name)
+        if value is not None:
+            choose(value, choices, name)
 
 
 def _check_numbers(options: DecayOptions) -> None:

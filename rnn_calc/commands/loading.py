@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnn_calc.commands.setup import Setup, chosen, known_input
-from rnn_calc.core.errors import DataError, SizeError, UsageError
+from rnn_calc.core.errors import DataError, SizeError, UsageError, did_you_mean, quoted
 from rnn_calc.core.sizes import check_size
 from rnn_calc.core.storage import fit_biases, read_arrays
 from rnn_calc.core.vocabulary import INITS, INPUTS
@@ -110,6 +110,12 @@ State = dict[str, Array]
 _DRAWN = "gaussian"
 
 
+def _check_word(flag: str, text: str) -> None:
+    """Nothing, unless the numbers of a first state are nearly the word that draws them."""
+    if hint := did_you_mean(text.strip(), (_DRAWN,)):
+        raise UsageError(f'{flag} takes numbers, as in {flag} "0.1, 0.2", or {_DRAWN}; it is {quoted(text)}.{hint}')
+
+
 def load_initial_states(options: SequenceOptions, setup: Setup, seed: int) -> tuple[State, ...]:
     """The states before the first step of each layer and direction, from the bottom up, forward before backward.
 
@@ -126,6 +132,7 @@ def load_initial_states(options: SequenceOptions, setup: Setup, seed: int) -> tu
             _draw_states(states, name, seed)
             continue
         if text is not None:
+            _check_word(flag, text)
             allow = setup.options.allow_nonfinite
             rows = [sequences.parse_vector(part, flag, allow_nonfinite=allow) for part in text.split(";")]
         elif given is not None:

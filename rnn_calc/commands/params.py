@@ -94,6 +94,10 @@ def _check_goal(network: NetworkOptions, output: OutputOptions, goal: Goal) -> N
     """
     if goal.total is not None and goal.budget is not None:
         raise UsageError("--total and --budget search for two things; give one of them.")
+    if goal.dtype is not None:
+        from rnn_calc.core.budget import DTYPES
+
+        choose(goal.dtype, DTYPES, "dtype")
     if goal.dtype is not None and goal.budget is None:
         raise UsageError("--dtype is for a budget in bytes; add --budget 50MB.")
     if goal.limit is not None and goal.total is None:

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from rnn_calc.commands.answer import Answer
-from rnn_calc.core.errors import UsageError, listed
+from rnn_calc.core.errors import UsageError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -62,22 +62,6 @@ class SectionedCommand(TyperCommand):
                     formatter.write_dl(records)
 
 
-# Typer names Python's types; a student need not know them.
-_TYPES = {"is not a valid int.": "is no whole number.", "is not a valid float.": "is no number."}
-
-
-def describe_usage(error: typer.TyperException) -> str:
-    """Typer's own complaint as one of ours: what is wrong, the nearest right thing, where to look."""
-    possibilities = getattr(error, "possibilities", None)
-    message = (error.message if possibilities else error.format_message()).rstrip(".") + "."
-    for typed, said in _TYPES.items():
-        message = message.replace(typed, said)
-    if possibilities:
-        message += f" Did you mean {listed(sorted(possibilities))}?"
-    context = getattr(error, "ctx", None)
-    return f"{message} `{context.command_path} -h` lists the options." if context else message
-
-
 def build_command(name: str, function: Callable[..., object]) -> Any:
     """The function as a command of Typer's, which returns what the function returns."""
     app = typer.Typer(rich_markup_mode=None, add_completion=False, context_settings=CONTEXT)
@@ -93,6 +77,8 @@ def answer_of(name: str, args: Sequence[str]) -> Answer:
     try:
         answer = _built(name).main(list(args), prog_name=f"rnncalc {name}", standalone_mode=False)
     except typer.TyperException as error:
+        from rnn_calc.commands.usage import describe_usage
+
         raise UsageError(describe_usage(error)) from None
     assert isinstance(answer, Answer), name
     return answer

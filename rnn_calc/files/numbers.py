@@ -40,15 +40,15 @@ def check_finite(value: float, where: str, *, allow_nonfinite: bool) -> float:
     return value
 
 
-def parse_number(text: str, where: str, *, allow_nonfinite: bool = False) -> float:
-    """The number in `text`.
+def parse_number(text: str, where: str, *, allow_nonfinite: bool = False, advice: str = "") -> float:
+    """The number in `text`; `advice` ends the message where it is none.
 
     Raises: DataError naming `where` when it is no number; NonFiniteError for NaN and infinity.
     """
     try:
         value = float(text)
     except ValueError:
-        raise DataError(f"{where}: {quoted(text.strip())} is no number.") from None
+        raise DataError(f"{where}: {quoted(text.strip())} is no number.{advice}") from None
     return check_finite(value, where, allow_nonfinite=allow_nonfinite)
 
 

@@ -154,17 +154,17 @@ def read_sequence(
 
 def parse_vector(text: str, name: str, *, allow_nonfinite: bool = False) -> Row:
     """Numbers separated by commas or blanks, as `--h0` takes them."""
-    return _parse_row(text, name, allow_nonfinite=allow_nonfinite)
+    return _parse_row(text, name, f' Give numbers, as in {name} "0.1, 0.2".', allow_nonfinite=allow_nonfinite)
 
 
-def _parse_row(text: str, where: str, *, allow_nonfinite: bool) -> Row:
+def _parse_row(text: str, where: str, advice: str = "", *, allow_nonfinite: bool) -> Row:
     # Blanks separate as commas do; an empty place between two commas is a missing number, not a blank.
     fields = text.split(",") if "," in text else text.split()
     row: Row = []
     for column, field in enumerate(fields, start=1):
         if "," in text and not field.strip():
             raise DataError(f"{where}, number {column}: nothing stands there; a number is needed.")
-        row.append(parse_number(field, f"{where}, number {column}", allow_nonfinite=allow_nonfinite))
+        row.append(parse_number(field, f"{where}, number {column}", allow_nonfinite=allow_nonfinite, advice=advice))
     return row
 
 
@@ -174,12 +174,13 @@ def _inline_sequence(text: str, flag: str, *, d_in: int | None, allow_nonfinite:
         raise DataError(f"{quoted(text)} is a file and no numbers; {flag} {quoted('@' + text)} reads it.")
     if not steps:
         raise DataError(f'{flag} is empty; give numbers, as in {flag} "0.5,0.2; 0.1,0.9".')
+    advice = f' Give numbers, as in {flag} "0.5,0.2; 0.1,0.9".'
     if len(steps) == 1 and (d_in is None or d_in == 1):
-        row = _parse_row(steps[0], flag, allow_nonfinite=allow_nonfinite)
+        row = _parse_row(steps[0], flag, advice, allow_nonfinite=allow_nonfinite)
         return listed_sequence(Numbers((len(row), 1), tuple(row)), flag)
     rows: list[Row] = []
     for number, step in enumerate(steps, start=1):
-        row = _parse_row(step, f"{flag}, step {number}", allow_nonfinite=allow_nonfinite)
+        row = _parse_row(step, f"{flag}, step {number}", advice, allow_nonfinite=allow_nonfinite)
         _check_width(row, rows, f"{flag}, step {number}", "the steps")
         rows.append(row)
     flat = tuple(value for row in rows for value in row)

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rnn_calc.cli import COMMANDS
 from rnn_calc.show.progress import color_bars, tracked
-from tests.commandline import calc, process, refused
+from tests.commandline import WRITING, calc, process, refused
 
 ESCAPE = "\x1b"
 # Each with a heat map, whose colours not every terminal has, and without.
@@ -77,7 +76,7 @@ def test_what_programs_read_has_no_colours(name: str) -> None:
     assert calc(*words, "--color", "always").out == calc(*words).out
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", WRITING)
 def test_every_command_takes_color_and_names_the_nearest(command: str) -> None:
     said = refused(command, "--color", "nevr", status=2)
     assert said == "There is no colour setting 'nevr'; it must be auto, always or never. Did you mean never?"

@@ -38,4 +38,8 @@ def test_a_seed_gives_the_same_weights_and_inputs_with_it_and_without() -> None:
 
 def test_what_has_no_cell_state_has_none_to_draw() -> None:
     assert "rnn has none" in refused("trace", "--c0", "gaussian", status=2)
-    assert "'gausian' is no number" in refused("trace", "--h0", "gausian")
+
+
+def test_a_word_that_is_nearly_the_one_that_draws_names_it() -> None:
+    said = "--h0 takes numbers, as in --h0 \"0.1, 0.2\", or gaussian; it is 'gausian'. Did you mean gaussian?"
+    assert refused("trace", "--h0", "gausian", status=2) == said
