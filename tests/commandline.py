@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-from rnn_calc.cli import run
+from rnn_calc.cli import COMMANDS, run
 
 RNNCALC = str(Path(sys.executable).with_name("rnncalc"))
+# A screen needs a terminal; every other command writes a result and is done.
+SCREEN = "ui"
+WRITING = tuple(name for name in COMMANDS if name != SCREEN)
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,34 @@ FORBIDDEN = {
         "typer",
         "rich",
         "uniplot",
+        "textual",
         "rnn_calc.files",
         "rnn_calc.show",
         "rnn_calc.quiz",
         "rnn_calc.commands",
+        "rnn_calc.ui",
         "rnn_calc.cli",
     ),
-    "files": ("typer", "rich", "uniplot", "rnn_calc.show", "rnn_calc.quiz", "rnn_calc.commands", "rnn_calc.cli"),
-    "show": ("typer", "rnn_calc.files", "rnn_calc.quiz", "rnn_calc.commands", "rnn_calc.cli"),
+    "files": (
+        "typer",
+        "rich",
+        "uniplot",
+        "textual",
+        "rnn_calc.show",
+        "rnn_calc.quiz",
+        "rnn_calc.commands",
+        "rnn_calc.ui",
+        "rnn_calc.cli",
+    ),
+    "show": (
+        "typer",
+        "textual",
+        "rnn_calc.files",
+        "rnn_calc.quiz",
+        "rnn_calc.commands",
+        "rnn_calc.ui",
+        "rnn_calc.cli",
+    ),
     "quiz": (
         "typer",
         "rich",
@@ -38,7 +58,8 @@ FORBIDDEN = {
         "rnn_calc.ui",
         "rnn_calc.cli",
     ),
-    "commands": ("rnn_calc.cli",),
+    "commands": ("textual", "rnn_calc.ui", "rnn_calc.cli"),
+    "ui": ("uniplot", "rnn_calc.cli"),
 }
 
 # The order in which the core is built up: a module imports only from those before it.
@@ -168,6 +189,16 @@ def test_imports_run_one_way(part: str) -> None:
 
 def test_the_parts_are_those_of_the_design() -> None:
     assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} == set(FORBIDDEN)
+
+
+def test_the_screen_s_library_is_imported_by_the_screen_alone() -> None:
+    users = {file for file in FILES if any(name.partition(".")[0] == "textual" for name in imported(file))}
+    assert users
+    assert {file.parent for file in users} == {PACKAGE / "ui"}
+
+
+def test_the_command_that_opens_the_screen_imports_its_library_when_it_has_one() -> None:
+    assert not {name for name in modules_after("import rnn_calc.ui.command, rnn_calc.ui.worker") if "textual" in name}
 
 
 def test_the_core_is_built_up_in_one_order() -> None:

@@ -54,7 +54,7 @@ def command(
     ] = None,
     output: OutputOptions,
 ) -> Answer | None:
-    """Questions about random networks, and how each answer comes about.
+    """Questions about random networks, each answer worked out.
 
     An answer is a line; at the prompt ? is a hint, skip goes on, q ends. Lines from a pipe are answers too: exit status
     1 if any is wrong. With nobody to answer, the questions are shown.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rnn_calc.cli import COMMANDS
-from tests.commandline import calc
+from tests.commandline import SCREEN, WRITING, calc, refused
 
 
 def examples(*command: str) -> list[str]:
@@ -19,7 +19,7 @@ def examples(*command: str) -> list[str]:
     return [re.split(r"\s{2,}|\s>\s", line)[0] for line in lines]
 
 
-@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)], ids=" ".join)
+@pytest.mark.parametrize("command", [(), *((name,) for name in WRITING)], ids=" ".join)
 def test_every_example_of_the_help_is_exit_0(
     command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -32,6 +32,14 @@ def test_every_example_of_the_help_is_exit_0(
         # --got asks about a shape that is wrong on purpose.
         assert result.status == (1 if "--got" in line else 0), (line, result.err)
         assert result.out
+
+
+def test_every_example_of_the_screen_s_help_is_right_but_for_the_terminal_that_it_needs() -> None:
+    lines = [shlex.split(line) for line in examples(SCREEN)]
+    assert len([words for words in lines if "--web" not in words]) >= 2
+    for words in lines:
+        shown = [word for word in words if word not in ("--web", "--port", "8080")]
+        assert refused(*shown, status=2).startswith("ui draws on a terminal")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -49,7 +57,7 @@ def test_help_opens_with_at_least_two_examples(command: str) -> None:
 def test_help_is_two_letters_too_and_names_every_option(command: str) -> None:
     text = calc(command, "-h", columns=100).out
     assert text == calc(command, "--help", columns=100).out
-    assert re.search(r"^  -f, --format", text, re.MULTILINE)
+    assert bool(re.search(r"^  -f, --format", text, re.MULTILINE)) is (command in WRITING)
     for option in re.findall(r"--[a-z-]+", text.split("Options:")[1]):
         assert option in text
 
@@ -63,9 +71,15 @@ def test_the_version_is_the_package_s() -> None:
     assert re.fullmatch(r"rnncalc \d+\.\d+\.\d+\n", calc("--version").out)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", WRITING)
 def test_every_command_runs_without_any_argument(command: str) -> None:
     assert calc(command).status == 0
+
+
+def test_the_screen_without_a_terminal_names_what_works_without_one() -> None:
+    said = refused(SCREEN, status=2)
+    assert "`rnncalc shapes`" in said
+    assert "--web" in said
 
 
 def test_the_list_of_commands_is_not_cut_short() -> None:
