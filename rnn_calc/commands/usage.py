@@ -67,7 +67,7 @@ def _no_such_option(name: str, context: Any) -> str:
     options = [option for param in params for option in (*param.opts, *param.secondary_opts)]
     known = [option.removeprefix("--") for option in options if option.startswith("--")]
     word = name.lstrip("-").replace("_", "-").lower()
-    meant = _ELSEWHERE.get(word)
+    meant = _ELSEWHERE.get(word, word)
     if getattr(context, "parent", None) is None and not any(option.startswith(word) for option in known):
         hint = " Options stand behind the name of a command, as in `rnncalc shapes --cell lstm`."
     else:
