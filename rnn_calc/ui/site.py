@@ -102,18 +102,22 @@ class Program(AppService):
 
     async def stop(self) -> None:
         """Ask the program to end, and make it end when it does not."""
-        process = self._process
-        if process is None:
+        process, task = self._process, self._task
+        if process is None or task is None:
             return
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_PATIENCE):
-                    await super().stop()
+                    await self._download_manager.cancel_app_downloads(self.app_service_id)
+                    await self.send_meta({"type": "quit"})
+                    # Not the task: textual-serve's swallows that it is cancelled, and so the end of our patience.
                     await process.wait()
         finally:
             if process.returncode is None:
                 _kill(process)
-                await process.wait()
+            await process.wait()
+            task.cancel()
+            await asyncio.wait([task])
 
 
 def _kill(process: Process) -> None:
