@@ -13,7 +13,9 @@ from textual.widgets import Input, Label
 from rnn_calc.quiz.quiz import LEVELS, TOPICS
 from rnn_calc.ui.calculator import Reply
 from rnn_calc.ui.fields import Field
+from rnn_calc.ui.form import Entry, Form
 from rnn_calc.ui.page import Page
+from rnn_calc.ui.saying import Said
 
 _LARGEST_SEED = 10**6
 # Asks for an operation of the process that makes and judges questions, and says who is told of the answer.
@@ -26,21 +28,14 @@ QUIZ_FIELDS = (
 )
 
 
-class QuizPanel(Vertical):
+class QuizPanel(Horizontal):
     """Questions one after the other, which the process beside the screen makes and judges."""
-
-    class Said(Message):
-        """Something for the line of messages; `wrong` names a field."""
-
-        def __init__(self, text: str, *, error: bool = False) -> None:
-            super().__init__()
-            self.text, self.error = text, error
 
     class Asked(Message):
         """Another question stands on the page."""
 
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__(id="quiz-panel")
         self.seed = randbelow(_LARGEST_SEED)
         self.number = 1
         self.topic = ""
@@ -51,11 +46,13 @@ class QuizPanel(Vertical):
         self._answered = 0
 
     def compose(self) -> ComposeResult:
-        """The page, and the line for the answer."""
-        yield Page(id="quiz-page")
-        with Horizontal(id="answer-row"):
-            yield Label("answer")
-            yield Input(id="answer", compact=True)
+        """The fields, the page, and the line for the answer."""
+        yield Form(QUIZ_FIELDS, id="quiz-form")
+        with Vertical():
+            yield Page(id="quiz-page")
+            with Horizontal(id="answer-row"):
+                yield Label("answer")
+                yield Input(id="answer", compact=True)
 
     @property
     def page(self) -> Page:
@@ -73,22 +70,28 @@ class QuizPanel(Vertical):
 
     def start(self, consult: Consult) -> None:
         """The first question, unless there is one already."""
-        self.query_one("#answer", Input).focus()
+        self.focus_form()
         if self._consult is None:
             self._consult = consult
             self._ask()
         else:
-            self.post_message(self.Asked())
-            self._say()
+            self._asked()
 
-    def change(self, name: str, text: str) -> None:
+    def focus_form(self) -> None:
+        """To the line for the answer."""
+        self.query_one("#answer", Input).focus()
+
+    def on_entry_left(self) -> None:
+        """Esc in a field."""
+        self.page.focus()
+
+    def on_form_changed(self, event: Form.Changed) -> None:
         """Another topic, level or seed: a new quiz."""
-        text = text.strip()
+        event.stop()
+        name, text = event.name, event.text.strip()
         if name == "quiz_seed":
             if not (text.isascii() and text.isdecimal() and len(text) < 19):
-                self.post_message(
-                    self.Said("seed: a whole number from 0, which makes the same quiz again.", error=True)
-                )
+                self.post_message(Said("seed: a whole number from 0, which makes the same quiz again.", error=True))
                 return
             self.seed = int(text)
         else:
@@ -99,17 +102,16 @@ class QuizPanel(Vertical):
     def replied(self, reply: Reply) -> None:
         """A question was made, or an answer judged."""
         if reply.error is not None:
-            self.post_message(self.Said(str(reply.error), error=True))
+            self.post_message(Said(str(reply.error), error=True))
             return
         self.page.show([[(text, style) for text, style in line] for line in reply.record["lines"]])
         if "right" not in reply.record:
             self.page.scroll_home(animate=False)
-            self.post_message(self.Asked())
-            self._say()
+            self._asked()
             return
         right = reply.record["right"]
         if right is None:
-            self.post_message(self.Said(reply.record["message"], error=True))
+            self.post_message(Said(reply.record["message"], error=True))
             return
         self._judged = True
         self._answered += 1
@@ -120,7 +122,9 @@ class QuizPanel(Vertical):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter: judge the answer, or go on."""
         event.stop()
-        if self._judged:
+        if isinstance(event.input, Entry):
+            self.focus_form()
+        elif self._judged:
             self.number += 1
             self._ask()
         elif event.value.strip() and self._consult is not None:
@@ -130,6 +134,11 @@ class QuizPanel(Vertical):
         """The page is of another width."""
         if self._consult is not None and not self._judged:
             self._ask()
+
+    def _asked(self) -> None:
+        self.query_one(Form).expect({"topic": "all", "level": "all", "quiz_seed": str(self.seed)})
+        self.post_message(self.Asked())
+        self._say()
 
     def _ask(self) -> None:
         if self._consult is None:
@@ -147,4 +156,4 @@ class QuizPanel(Vertical):
     def _say(self) -> None:
         score = f"{self._right} of {self._answered} right. " if self._answered else ""
         todo = "Enter: the next question." if self._judged else "Type an answer, and Enter."
-        self.post_message(self.Said(score + todo))
+        self.post_message(Said(score + todo))
