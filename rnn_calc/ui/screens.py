@@ -12,29 +12,23 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Label, Static
 
 _HELP = """\
-The form at the left writes the command on the last line; the page shows what that command gives, while you type.
+The form writes the command on the last line; the page shows what that
+command gives. A refused field gets a ✗; the last right result stays.
 
 In a field
-  ↑ ↓            one up or down; a name: the next or the one before; ρ: hundredths
-  ⇧↑ ⇧↓          ten up or down; ρ: tenths
-  − + ‹ ›        the same with the mouse (with Shift: tens); so does the wheel in a field
-  Tab, Enter     the next field        →  takes the name that is proposed
-  Esc            to the page           An empty field is what its grey text says.
+  ↑ ↓         one up, down; the next name; ρ: hundredths
+  Shift+↑ ↓   tens; ρ: tenths. With the mouse: − + ‹ ›, or the wheel
+  → Tab       take the name that is proposed; the next field
+  Esc         to the page. Grey is what an empty field stands for
 
 On the page
-  1 … 7          Shapes, Parameters, Trace, Gradient decay, BPTT, Cost, Quiz
-  ← →            on the trace: the step before, the next one
-  u  U           on the trace: choose a unit and see what makes it
-  ↑ ↓ PgUp PgDn  scroll                e  back to the form
-  s              save this tab: .json .csv .md .tex .html .svg .txt, by the file's name
-  c              copy the command      f  hide the form, or show it
-  d              light or dark         q  quit
-
-Everywhere
-  Ctrl+T         the next tab          Ctrl+P  every command, cell and example by its name
-  Ctrl+S         save                  Ctrl+Q  quit
-
-A field that is refused gets a ✗ and the message of the command; the page keeps the last right result.
+  1 … 7       the tabs; everywhere: Ctrl+T the next one
+  ← →         trace: another step      u U  trace: another unit
+  e           to the form              f    hide or show the form
+  s           save the tab: .json .csv .md .tex .html .svg .txt
+  c           copy the command         d    light or dark
+  Ctrl+P      every tab, cell, convention and example by its name
+  q           quit; everywhere: Ctrl+Q. Ctrl+S saves, Ctrl+Y copies
 """
 
 
