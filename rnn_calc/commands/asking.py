@@ -7,23 +7,26 @@ import io
 import select
 import sys
 from collections.abc import Callable
+from shutil import get_terminal_size
 from typing import IO, Any
 
 from rnn_calc.core.errors import CheckFailedError, DataError, printable, quoted
-from rnn_calc.quiz.listing import Quiz, answered_blocks, hint_block, question_blocks, quiz_view, solution_blocks
+from rnn_calc.quiz.listing import Quiz, answered_blocks, hint_text, question_blocks, quiz_view, solution_blocks
 from rnn_calc.quiz.question import Question
 from rnn_calc.quiz.score import Outcome, Score, score_blocks
-from rnn_calc.show.document import Block, Document, Text
+from rnn_calc.show.document import Block, Document, Layout, Text
 from rnn_calc.show.format import plural
 from rnn_calc.show.output import Destination, emit
+from rnn_calc.show.page import page_lines
 from rnn_calc.show.progress import remark
 
-Show = Callable[..., None]
 Read = Callable[[], str]
 
 # No answer is longer; the rest of such a line is read and dropped.
 _LONGEST_LINE = 1000
 _PROMPT = "> "
+_TURN = "Enter goes on. "
+_ENDS = ("q", "quit")
 _WORDS = "? is a hint, skip goes on, q ends."
 
 
@@ -43,39 +46,65 @@ def ask(quiz: Quiz, destination: Destination) -> None:
 
     Raises: CheckFailedError when answers from a pipe are wrong or missing.
     """
-
-    def show(*blocks: Block) -> None:
-        emit(quiz_view(quiz)._replace(document=lambda: Document(blocks)), destination)
-
+    page = _Page(quiz, destination)
     if sys.stdin.isatty():
-        show(Text((f"{plural(len(quiz.questions), 'question')}, seed {quiz.seed}. At the prompt: {_WORDS}",), "muted"))
-        _show_score(quiz, _outcomes(quiz, _typed, show, patient=True), show)
+        page.show(
+            Text((f"{plural(len(quiz.questions), 'question')}, seed {quiz.seed}. At the prompt: {_WORDS}",), "muted")
+        )
+        _show_score(quiz, _outcomes(quiz, _typed, page, patient=True), page)
         return
     lines = _Lines(sys.stdin)
-    outcomes = _outcomes(quiz, lambda: _echoed(lines.read(), show), show, patient=False)
+    outcomes = _outcomes(quiz, lambda: _echoed(lines.read(), page), page, patient=False)
     if not lines.given:
         for number in range(2, len(quiz.questions) + 1):
-            show(Text(()), *question_blocks(quiz, number))
-        show(Text(()), Text((quiz.again,), "muted"))
+            page.show(Text(()), *question_blocks(quiz, number))
+        page.show(Text(()), Text((quiz.again,), "muted"))
         return
-    score = _show_score(quiz, outcomes, show)
+    score = _show_score(quiz, outcomes, page)
     if lines.is_left():
         remark(f"there are more lines than questions; those after line {lines.given} were not read.")
     if score.right < score.questions:
         raise CheckFailedError(_shortfall(score))
 
 
-def _outcomes(quiz: Quiz, read: Read, show: Show, *, patient: bool) -> tuple[Outcome, ...]:
+class _Page:
+    """Where blocks are shown; it knows those it showed last."""
+
+    def __init__(self, quiz: Quiz, destination: Destination) -> None:
+        self._view, self._destination = quiz_view(quiz), destination
+        self._last: tuple[Block, ...] = ()
+
+    def show(self, *blocks: Block) -> None:
+        """Write the blocks, one after the other."""
+        emit(self._view._replace(document=lambda: Document(blocks)), self._destination)
+        self._last = blocks
+
+    def turn(self, *blocks: Block) -> None:
+        """Wait where these blocks would push what was shown last out of sight.
+
+        Raises: _EndedError for q.
+        """
+        columns, rows = get_terminal_size()
+        lines = sum(1 for shown in (self._last, blocks) for _ in page_lines(Document(shown), Layout(columns)))
+        # The answer stands above them, and the next prompt below.
+        if lines + 2 > rows and _typed(_TURN).strip().casefold() in _ENDS:
+            raise _EndedError
+
+
+def _outcomes(quiz: Quiz, read: Read, page: _Page, *, patient: bool) -> tuple[Outcome, ...]:
     """What becomes of each question, until nothing more is said."""
-    found = []
+    found: list[Outcome] = []
     with contextlib.suppress(_EndedError):
         for number, question in enumerate(quiz.questions, 1):
-            show(Text(()), *question_blocks(quiz, number))
-            found.append(Outcome(question.topic, _outcome(question, read, show, patient=patient)))
+            blocks = (Text(()), *question_blocks(quiz, number))
+            if patient and found:
+                page.turn(*blocks)
+            page.show(*blocks)
+            found.append(Outcome(question.topic, _outcome(question, read, page, patient=patient)))
     return tuple(found)
 
 
-def _outcome(question: Question, read: Read, show: Show, *, patient: bool) -> bool | None:
+def _outcome(question: Question, read: Read, page: _Page, *, patient: bool) -> bool | None:
     """Whether the question was answered right, None where it was passed over.
 
     `patient`: what cannot be read is asked again, as one does with somebody who is there.
@@ -83,25 +112,25 @@ def _outcome(question: Question, read: Read, show: Show, *, patient: bool) -> bo
     while True:
         text = read()
         word = text.strip().casefold()
-        if word in ("q", "quit"):
+        if word in _ENDS:
             raise _EndedError
         if word == "skip" or (not word and not patient):
-            show(*solution_blocks(question))
+            page.show(*solution_blocks(question))
             return None
         if word in ("", "?") and patient:
-            show(hint_block(question), Text((_WORDS,), "muted"))
+            page.show(Text((hint_text(question), _WORDS), "muted"))
             continue
         verdict = question.expected.judge(text)
         if verdict.right is None and patient:
-            show(Text((verdict.message,), "warning"))
+            page.show(Text((verdict.message,), "warning"))
             continue
-        show(*answered_blocks(question, verdict))
+        page.show(*answered_blocks(question, verdict))
         return bool(verdict.right)
 
 
-def _show_score(quiz: Quiz, outcomes: tuple[Outcome, ...], show: Show) -> Score:
+def _show_score(quiz: Quiz, outcomes: tuple[Outcome, ...], page: _Page) -> Score:
     score = Score(outcomes, len(quiz.questions))
-    show(Text(()), *score_blocks(score, level=quiz.level, again=quiz.again))
+    page.show(Text(()), *score_blocks(score, level=quiz.level, again=quiz.again))
     return score
 
 
@@ -115,14 +144,17 @@ def _shortfall(score: Score) -> str:
     return f"{' and '.join(parts)}."
 
 
-def _typed() -> str:
-    """A line typed at the prompt."""
+def _typed(prompt: str = _PROMPT) -> str:
+    """A line typed at the prompt.
+
+    Raises: _EndedError for Ctrl-D.
+    """
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - arrows and the lines before, for input()
     try:
-        return _read_text(input(_PROMPT).encode(errors="surrogateescape"))
+        text = _read_text(input(prompt).encode(errors="surrogateescape"))
     except UnicodeDecodeError as error:
-        return _read_text(error.object)
+        text = _read_text(error.object)
     except EOFError:
         print()
         raise _EndedError from None
@@ -130,6 +162,7 @@ def _typed() -> str:
         # The shell's own prompt is to stand on a line of its own.
         print()
         raise
+    return text
 
 
 def _read_text(raw: bytes) -> str:
@@ -137,8 +170,8 @@ def _read_text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace").removeprefix("\ufeff")
 
 
-def _echoed(text: str, show: Show) -> str:
-    show(Text((f"{_PROMPT}{printable(text.strip()) if len(text) < 60 else quoted(text.strip())}",)))
+def _echoed(text: str, page: _Page) -> str:
+    page.show(Text((f"{_PROMPT}{printable(text.strip()) if len(text) < 60 else quoted(text.strip())}",)))
     return text
 
 

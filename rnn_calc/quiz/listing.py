@@ -43,7 +43,7 @@ def question_blocks(quiz: Quiz, number: int) -> tuple[Block, ...]:
 def asked_blocks(question: Question, which: str) -> tuple[Block, ...]:
     """A question as it is asked: a line that says which it is, what is asked, and how to write an answer."""
     heading = f"Question {which}: {question.topic}, level {question.level}"
-    return (Text((), title=heading), *question.prompt, hint_block(question))
+    return (Text((), title=heading), *question.prompt, Text((hint_text(question),), "muted"))
 
 
 def answered_blocks(question: Question, verdict: Verdict) -> tuple[Block, ...]:
@@ -59,9 +59,9 @@ def solution_blocks(question: Question) -> tuple[Block, ...]:
     return (Text((f"The right answer: {question.expected.written}",)), *question.derivation)
 
 
-def hint_block(question: Question) -> Text:
-    """How to write an answer."""
-    return Text((f"Type {question.expected.hint}.",), "muted")
+def hint_text(question: Question) -> str:
+    """How to write an answer, as a sentence."""
+    return f"Type {question.expected.hint}."
 
 
 def plain_text(blocks: tuple[Block, ...]) -> str:

@@ -32,13 +32,13 @@ _TAKE_TERMINAL = (
 class Terminal:
     """`rnncalc args` in a terminal of 80 columns."""
 
-    def __init__(self, *args: str, **changes: str) -> None:
+    def __init__(self, *args: str, rows: int = 100, **changes: str) -> None:
         self._own, other = pty.openpty()
-        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 80, 0, 0))
         self._process = subprocess.Popen(
             [sys.executable, "-c", _TAKE_TERMINAL, RNNCALC, *args],
             stdin=other, stdout=other, stderr=other, start_new_session=True,
-            env=environment(**{"TERM": "xterm", **changes}),
+            env=environment(**{"TERM": "xterm", "LINES": str(rows), **changes}),
         )  # fmt: skip
         os.close(other)
         self.raw = ""
@@ -154,6 +154,23 @@ def test_leaving_early_gives_the_score_so_far(leave: bytes) -> None:
         status, rest = terminal.end()
     assert status == 0
     assert re.search(r"^total +1 +1$", rest, re.MULTILINE)
+    assert "1 of 2 questions without an answer." in rest
+
+
+def test_the_next_question_waits_where_it_would_push_the_last_answer_out_of_sight() -> None:
+    with Terminal("quiz", *SHAPES, rows=12) as terminal:
+        terminal.answer("97,89")
+        derived = terminal.expect("Enter goes on. ")
+        assert "Question 2" not in derived
+        terminal.type(b"\n")
+        terminal.expect("Question 2 of 2")
+    with Terminal("quiz", *SHAPES, rows=12) as terminal:
+        terminal.answer("97,89")
+        terminal.expect("Enter goes on. ")
+        terminal.type(b"q\n")
+        status, rest = terminal.end()
+    assert status == 0
+    assert "Question 2" not in rest
     assert "1 of 2 questions without an answer." in rest
 
 
