@@ -163,6 +163,10 @@ class Calculator:
 
     def _reply(self, process: _Process, record: Record | None) -> Reply | None:
         """What was heard, as the answer to the question; None where nobody waits for it any more."""
+        if record is None:
+            process.end()
+            if process is self._spare:
+                self._spare = None
         if process is not self._process or (record is not None and record["id"] != self._working):
             return None
         question = self._working or 0
