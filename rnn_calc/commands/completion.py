@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, get_type_hints
 from rnn_calc.commands.options import Values
 from rnn_calc.commands.typed_words import bash_word, split_line
 from rnn_calc.core.errors import printable
+from rnn_calc.show.format import to_ascii
 
 # As many columns as a shell has room for beside the value.
 _LONGEST_HELP = 70
@@ -62,20 +63,22 @@ def _lines(shell: str, args: Sequence[str], root: Any) -> Iterator[str]:
         yield "files"
         return
     yield "values"
-    for value, told in filter(_is_harmless, found):
+    for value, told in found:
+        if not value.isprintable() or not _can_write(value):
+            continue  # names in files may hold anything, also what steers a terminal
         if shell == "bash":
             yield bash_word(value, words[-1], breaks)
         else:
-            yield f"{value}\t{printable(shorten(told, _LONGEST_HELP, placeholder=' …'))}"
+            brief = printable(shorten(told, _LONGEST_HELP, placeholder=" …"))
+            yield f"{value}\t{brief if _can_write(brief) else to_ascii(brief)}"
 
 
-def _is_harmless(candidate: Candidate) -> bool:
-    """Whether the shell can show it and the terminal survives that: names in files may hold anything."""
+def _can_write(text: str) -> bool:
     try:
-        f"{candidate.value}{candidate.told}…".encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except (UnicodeEncodeError, LookupError):
         return False
-    return bool(candidate.value) and candidate.value.isprintable()
+    return True
 
 
 def complete(root: Any, words: list[str], *, told: bool = True) -> list[Candidate] | None:
@@ -89,6 +92,8 @@ def complete(root: Any, words: list[str], *, told: bool = True) -> list[Candidat
         before = before[place + 1 :]
     params = command.get_params(context)
     pending, arguments = _read(before, params)
+    if pending is not None:
+        before = before[:-1]
     flag, equals, value = word.partition("=")
     if pending is None and equals and flag.startswith("--"):
         pending, word = _options(params).get(flag), value
