@@ -14,6 +14,8 @@ from rnn_calc.show.format import to_ascii
 _MOST_DRAWN = 4
 # No step takes fewer columns: an arrow, a cell, an arrow, a state.
 _NARROWEST = 12
+# As many steps are listed around one where none can be drawn.
+_MOST_LISTED = 3
 
 
 class _Band(NamedTuple):
@@ -55,15 +57,15 @@ def draw_unrolled(report: ShapeReport, layout: Layout) -> list[Line]:
 def draw_step(notation: Notation, step: int, total: int, layout: Layout) -> tuple[Unrolled, list[Line]]:
     """One row of the network of `total` steps, as many as fit around `step`, which is lit and has marks in its cell."""
     cell = notation.network.cell.name
-    count = min(total, max(1, layout.width // _NARROWEST))
+    count = min(total, max(_MOST_LISTED, layout.width // _NARROWEST))
     while True:
         first = max(1, min(step - (count - 1) // 2, total - count + 1))
         shown = unroll_window(notation, first, count, total)
         drawn = _Drawn(notation, layout, cell, _bands(notation, shown.chains), list(shown.steps))
         # Fewer steps have symbols that are no longer.
-        if drawn.per_row >= count or count == 1:
+        if drawn.per_row >= count or not (drawn.per_row or count > _MOST_LISTED):
             return shown, drawn.lines(step)
-        count = max(1, drawn.per_row)
+        count = drawn.per_row or _MOST_LISTED
 
 
 def _bands(notation: Notation, chains: tuple[Chain, ...]) -> list[_Band]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,19 @@ def test_the_unit_of_the_top_layer_is_meant_unless_a_layer_is_named() -> None:
 def test_every_format_of_a_document_marks_the_unit_s_row(form: str, mark: str) -> None:
     page = shown("trace", "--step", "2", "--unit", "2", "--format", form)
     assert sum(line.startswith(f"{mark}  ") for line in page.splitlines()) == 2
+
+
+def test_what_is_lit_is_bold_and_reversed_where_there_are_colours() -> None:
+    args = ("trace", "--step", "2", "--unit", "1")
+    assert "\x1b[1;7m[▸rnn◂]\x1b[0m" in shown(*args, "--color", "always")
+    plain = shown(*args, "--color", "never")
+    assert "\x1b" not in plain
+    assert "[▸rnn◂]" in plain
+
+
+def test_what_is_lit_stands_out_in_a_picture_and_in_a_browser(tmp_path: Path) -> None:
+    for suffix in ("svg", "html"):
+        shown("trace", "--step", "2", "--unit", "1", "--output", str(tmp_path / f"page.{suffix}"))
+    assert "▸rnn◂" in (tmp_path / "page.svg").read_text("utf-8").replace("&#160;", " ")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert re.search(r"font-weight:bold;background:rgba\(255,190,0,\.35\).>\[▸rnn◂\]</span>", page)

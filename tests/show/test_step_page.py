@@ -295,10 +295,14 @@ def test_of_a_long_run_as_many_steps_as_fit_are_drawn_around_the_step(step: int)
     assert drawing[-1].find(f"x_{step} ") - 4 < marked < drawing[-1].find(f"x_{step} ") + 8
 
 
-def test_where_not_even_one_step_fits_it_is_written_out() -> None:
-    done = traced(Network(4, 3, 2, cell=CELLS["lstm"], bidirectional=True))
-    assert place(done, 3, 20)[0] == "▸ t = 3"
-    assert place(done, 3, 20)[-1] == "step 3 of 4"
+def test_where_not_even_one_step_fits_it_is_written_out_with_those_beside_it() -> None:
+    done = traced(Network(4, 3, 2, cell=CELLS["lstm"], bidirectional=True), 7)
+    lines = place(done, 4, 24)
+    assert [line for line in lines if "t = " in line] == ["t = 3", "▸ t = 4", "t = 5"]
+    assert lines[-1] == "steps 3–5 of 7"
+    assert [line for line in place(done, 7, 24) if "t = " in line] == ["t = 5", "t = 6", "▸ t = 7"]
+    one = traced(Network(4, 3, 2, cell=CELLS["lstm"], bidirectional=True), 1)
+    assert [line for line in place(one, 1, 24) if "t = " in line] == ["▸ t = 1"]
 
 
 def test_in_ascii_the_mark_is_ascii() -> None:
