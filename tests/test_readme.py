@@ -72,18 +72,21 @@ def test_the_toml_block_is_a_model_file_whose_values_are_met(tmp_path: Path) -> 
     assert subprocess.run(["bash", "-c", command], env=ENVIRONMENT, capture_output=True, check=False).returncode == 0
 
 
-def test_the_picture_is_what_the_command_beside_it_draws(tmp_path: Path) -> None:
-    (command,) = re.findall(
-        r"^\(`(rnncalc gradient-decay .*) -O docs/gradient-decay.svg`\)$", README.read_text("utf-8"), re.M
-    )
-    drawn = tmp_path / "drawn.svg"
+@pytest.mark.parametrize("picture", ["gradient-decay", "shapes"])
+def test_a_picture_is_what_the_command_beside_it_draws(picture: str, tmp_path: Path) -> None:
+    (command,) = re.findall(rf"`(rnncalc .*) -O docs/{picture}.svg`", README.read_text("utf-8"))
+    drawn, kept = tmp_path / "drawn.svg", ROOT / "docs" / f"{picture}.svg"
     shell(f"{command} -O {shlex.quote(str(drawn))}")
-    picture = ROOT / "docs" / "gradient-decay.svg"
     if os.environ.get("UPDATE_GOLDEN"):
-        picture.write_bytes(drawn.read_bytes())
+        kept.write_bytes(drawn.read_bytes())
     # Last digits of the curve's shape may differ between BLAS builds; the words may not.
     words = re.compile(r">([^<]*[A-Za-z]{3,}[^<]*)</text>")
-    assert words.findall(drawn.read_text("utf-8")) == words.findall(picture.read_text("utf-8"))
+    assert words.findall(drawn.read_text("utf-8")) == words.findall(kept.read_text("utf-8"))
+
+
+def test_every_picture_in_docs_is_shown() -> None:
+    shown = re.findall(r"\]\(docs/([a-z-]+)\.svg\)", README.read_text("utf-8"))
+    assert sorted(shown) == sorted(path.stem for path in (ROOT / "docs").glob("*.svg"))
 
 
 def test_the_set_up_commands_are_the_two_that_ci_and_people_run() -> None:
