@@ -140,6 +140,7 @@ CORE_ORDER = (
     "block_norms",
     "occurrences",
     "gradients",
+    "lag_vectors",
     "lag_shares",
     "stored_gradients",
     "loss_decay",

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
-from typing import TypeAlias
 
 import numpy as np
 
@@ -19,19 +18,17 @@ from rnn_calc.core.display import Displayed
 from rnn_calc.core.elementwise import Place
 from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.errors import DataError
-from rnn_calc.core.gradients import joined_gradient, layer_parts, readout_parts, unmerged
+from rnn_calc.core.gradients import joined_gradient, readout_parts, unmerged
+from rnn_calc.core.lag_vectors import Groups, LagVector, Places
 from rnn_calc.core.layer_trace import LayerTrace
 from rnn_calc.core.linearization import Linearization
 from rnn_calc.core.losses import Loss
-from rnn_calc.core.occurrences import Gradient, Occurrences, added_up
+from rnn_calc.core.occurrences import Gradient, Occurrences
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
 
 # Cotangents are rescaled when the largest entry of a step leaves [2^−256, 2^256].
 _NEAR = 256
-
-# What all steps add to each parameter.
-_Parts: TypeAlias = "dict[str, list[Occurrences]]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,31 +59,41 @@ def lag_gradients(trace: Trace, loss: Loss, watch: Watch = iter) -> Iterator[Lag
     Truncated backpropagation that goes k steps back is the sum over lags 0 to k.
     Raises: DataError for a batch, or targets that do not fit.
     """
+    for found in lag_vectors(trace, loss, watch):
+        yield LagGradients(found.lag, {parameter.name: found[parameter.name] for parameter in trace.network.parameters})
+
+
+def lag_vectors(trace: Trace, loss: Loss, watch: Watch = iter) -> Iterator[LagVector]:
+    """The same with all parameters of a lag in one vector."""
     if trace.x.ndim != 2:
         raise DataError("Backpropagation is done on one sequence, not on a batch.")
     outputs = trace.result
     own = loss.gradient(outputs)
     ways = [_Way(run, trace) for run in trace.layers]
+    places = Places(trace.network, [way.groups for way in ways])
     exponents = np.zeros(trace.steps, dtype=np.int64)
     for lag in watch(range(longest_path(trace) + 1)):
-        parts: _Parts = {parameter.name: [] for parameter in trace.network.parameters}
+        found = LagVector(lag, places)
         below: Scaled | None = None
+        # An embedding that is read out with as well has both.
+        outside: dict[str, list[Occurrences]] = {}
         if lag == 0:
             for parameter, left, right in readout_parts(trace, own):
-                parts[parameter.name].append(Occurrences(left, right, exponents))
+                outside.setdefault(parameter.name, []).append(Occurrences(left, right, exponents))
             below = Scaled(joined_gradient(trace, own), exponents)
         for index in reversed(range(trace.network.layers)):
-            places = range(index * trace.network.directions, (index + 1) * trace.network.directions)
-            below = _through(trace, index, [ways[place] for place in places], below, parts)
+            those = slice(index * trace.network.directions, (index + 1) * trace.network.directions)
+            below = _through(trace, index, ways[those], below, found)
         if trace.tokens is not None and below is not None:
-            parts["E"].append(Occurrences(below.rows, None, below.exponents, trace.tokens))
-        shapes = {parameter.name: trace.network.shape(parameter) for parameter in trace.network.parameters}
-        yield LagGradients(lag, {name: added_up(found, shapes[name]) for name, found in parts.items()})
+            outside.setdefault("E", []).append(Occurrences(below.rows, None, below.exponents, trace.tokens))
+        for name, parts in outside.items():
+            found.put(name, parts)
+        yield found
         if not any(way.goes_on for way in ways):
             return
 
 
-def _through(trace: Trace, index: int, ways: list[_Way], joined: Scaled | None, parts: _Parts) -> Scaled | None:
+def _through(trace: Trace, index: int, ways: list[_Way], joined: Scaled | None, found: LagVector) -> Scaled | None:
     """The derivative by what a layer reads, in the order of time, of the paths of this length; None where it is 0."""
     runs = trace.directions(index)
     locals_: list[Scaled | None] = [None] * len(runs)
@@ -95,7 +102,7 @@ def _through(trace: Trace, index: int, ways: list[_Way], joined: Scaled | None, 
         locals_ = [Scaled(rows, joined.exponents[:: -1 if run.layer.reverse else 1]) for rows, run in own]
     below = None
     for way, run, local in zip(ways, runs, locals_, strict=True):
-        inputs = way.step(local, parts)
+        inputs = way.step(local, found)
         if inputs is not None:
             inputs = inputs[::-1] if run.layer.reverse else inputs
             below = inputs if below is None else below.plus(inputs)
@@ -106,9 +113,9 @@ class _Way:
     """The way back through one direction of one layer: what has come to the state after each step, lag by lag."""
 
     def __init__(self, run: LayerTrace, trace: Trace) -> None:
-        self._run, self._engine = run, Engine(run.layer, trace.weights)
-        self._derivative = Linearization(self._engine, run.values, whole=True)
+        self._derivative = Linearization(Engine(run.layer, trace.weights), run.values, whole=True)
         self._steps = trace.steps
+        self.groups = Groups(self._derivative, run.values, trace.weights)
         self._waiting: dict[str, Scaled] = {}
 
     @property
@@ -116,7 +123,7 @@ class _Way:
         """Whether anything is left for the next lag."""
         return any(bool(waiting.rows.any()) for waiting in self._waiting.values())
 
-    def step(self, local: Scaled | None, parts: _Parts) -> Scaled | None:
+    def step(self, local: Scaled | None, found: LagVector) -> Scaled | None:
         """Take what waits, and what comes from outside, a step back; give what reaches the inputs (T, d_in)."""
         arrived = self._waiting
         if local is not None:
@@ -129,9 +136,7 @@ class _Way:
         elementwise: dict[Place, Array] = {}
         before = self._derivative.pull(slice(0, count), cotangents, nodes=nodes, elementwise=elementwise)
         exponents = exponents + self._derivative.exponents[:count]
-        columns = self._derivative.layout.columns
-        for parameter, left, right in layer_parts(self._engine, self._run, columns, nodes, elementwise):
-            parts[parameter.name].append(Occurrences(left, right, exponents))
+        self.groups.add(nodes, exponents, elementwise, found)
         inputs = before.pop("x", None)
         if count > 1:
             self._waiting = {name: Scaled(rows[1:], exponents[1:]) for name, rows in before.items()}

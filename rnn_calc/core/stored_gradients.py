@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -11,7 +11,8 @@ import numpy as np
 
 from rnn_calc.core.engine import Watch
 from rnn_calc.core.gradients import Gradients
-from rnn_calc.core.lag_shares import lag_gradients, longest_path
+from rnn_calc.core.lag_shares import lag_vectors, longest_path
+from rnn_calc.core.lag_vectors import LagVector, Places
 from rnn_calc.core.notation import Notation, Stored
 from rnn_calc.core.occurrences import Gradient
 from rnn_calc.core.storage import write_arrays
@@ -19,6 +20,8 @@ from rnn_calc.core.weights import Array
 
 # All lags are kept where they are no more numbers than that, so that what comes after each keeps its digits.
 _KEPT = 2**22
+# Powers of two up to this are factors that lose nothing.
+_EXACT = 1000
 _LOG2 = float(np.log10(2))
 
 
@@ -64,16 +67,20 @@ def _together(gradients: Gradients, names: list[str]) -> tuple[float, Array, Arr
         own = [(name, 10 ** (2 * (norm - whole))) for name, norm in zip(names, norms, strict=True) if norm > -inf]
         shares = np.asarray(sum(gradients.step_shares(name) * weight for name, weight in own))
     steps = np.stack([gradients.step_log10_norms(name) for name in names])
-    return whole, shares, np.array([log10_norm_of(column) for column in steps.T])
+    return whole, shares, _log10_norms_of(steps)
 
 
 def log10_norm_of(log10_norms: Sequence[float] | Array) -> float:
     """log₁₀ of the norm of a vector of parts, from those of its parts."""
-    parts = np.asarray(log10_norms)
-    largest = float(parts.max(initial=-inf))
-    if largest == -inf:
-        return -inf
-    return largest + float(np.log10(np.sum(10 ** (2 * (parts - largest))))) / 2
+    return float(_log10_norms_of(np.asarray(log10_norms)[:, None])[0])
+
+
+def _log10_norms_of(parts: Array) -> Array:
+    """The same for several vectors at once. Shapes: parts (k, n), the result (n,)."""
+    largest = parts.max(axis=0, initial=-inf)
+    above = np.where(largest > -inf, largest, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(above + np.log10(np.sum(10 ** (2 * (parts - above)), axis=0)) / 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +152,7 @@ class LagShares:
             return np.asarray(sum(factor * value for factor, value in zip(factors, values, strict=True)))
 
         return LagShares(
-            np.array([log10_norm_of(column) for column in np.stack([part.log10_norms for part in parts]).T]),
+            _log10_norms_of(np.stack([part.log10_norms for part in parts])),
             total(part.along for part in parts),
             total(part.kept for part in parts),
             total(part.kept_along for part in parts),
@@ -161,59 +168,86 @@ def lag_shares(gradients: Gradients, most: int | None = None, watch: Watch = ite
     run = gradients.trace
     longest = longest_path(run) if most is None else min(most, longest_path(run))
     size = sum(gradient.scaled.size for gradient in gradients.gradients.values())
-    shares = {name: _Shares(gradient) for name, gradient in gradients.gradients.items()}
     keeps = longest == longest_path(run) and size * (longest + 1) <= _KEPT
-    with_lags = lag_gradients(run, gradients.loss_function, watch)
-    for found in with_lags:
-        for name, share in shares.items():
-            share.add(found.gradients[name], keep=keeps)
+    shares: _Shares | None = None
+    for found in lag_vectors(run, gradients.loss_function, watch):
+        shares = shares or _Shares(gradients.gradients, found.places, keeps=keeps)
+        shares.add(found)
         if found.lag == longest:
             break
-    return {name: share.finish() for name, share in shares.items()}
+    assert shares is not None, "there is a lag 0 always"
+    return shares.finish()
 
 
 class _Shares:
-    """The shares of one parameter, while its lags come."""
+    """The shares of all parameters, while their lags come."""
 
-    def __init__(self, whole: Gradient) -> None:
-        largest = float(np.abs(whole.scaled).max(initial=0))
+    def __init__(self, wholes: Mapping[str, Gradient], places: Places, *, keeps: bool) -> None:
+        self._places, self._wholes = places, wholes
+        largest = [float(np.abs(wholes[name].scaled).max(initial=0)) for name in places.names]
         # Near 1, so that no square is lost.
-        power = int(np.frexp(largest)[1])
-        self._unit = whole.exponent + power
-        self._whole = np.ldexp(whole.scaled, -power)
-        self._sum = np.zeros_like(self._whole)
-        self._lags: list[Array] = []
-        self._rows: list[tuple[float, ...]] = []
+        powers = np.frexp(largest)[1]
+        self._units = powers + np.array([wholes[name].exponent for name in places.names])
+        scaled = [np.ldexp(wholes[name].scaled, -power) for name, power in zip(places.names, powers, strict=True)]
+        self._whole = np.concatenate([own.reshape(-1) for own in scaled])
+        self._sum, self._work = np.zeros((2, places.size))
+        self._lags: list[Array] | None = [] if keeps else None
+        self._shifts, self._factors = powers[:0], self._whole[:0]
+        self._rows: list[tuple[Array, ...]] = []
 
-    def add(self, gradient: Gradient, *, keep: bool) -> None:
+    def add(self, lag: LagVector) -> None:
         """Take what the paths of the next length add."""
-        with np.errstate(under="ignore", over="ignore"):
-            own = np.ldexp(gradient.scaled, max(-5000, min(5000, gradient.exponent - self._unit)))
-        self._sum = self._sum + own
-        if keep:
+        own = self._near_one(lag)
+        self._sum += own
+        rest: tuple[Array, ...] = ()
+        if self._lags is not None:
             self._lags.append(own)
-        missing = self._whole - self._sum
-        along, kept_along = float(np.vdot(own, self._whole)), float(np.vdot(self._sum, self._whole))
-        kept = float(np.vdot(self._sum, self._sum))
-        rest = float(np.vdot(missing, missing)), float(np.vdot(missing, self._whole))
-        self._rows.append((gradient.log10_norm, along, kept, kept_along, *rest))
+        else:
+            missing = self._whole - self._sum
+            rest = self._inner(missing, missing), self._inner(missing, self._whole)
+        along, kept_along = self._inner(own, self._whole), self._inner(self._sum, self._whole)
+        self._rows.append((lag.log10_norms, along, self._inner(self._sum, self._sum), kept_along, *rest))
 
-    def finish(self) -> LagShares:
+    def _inner(self, some: Array, other: Array) -> Array:
+        return self._places.inner(some, other, self._work)
+
+    def _near_one(self, lag: LagVector) -> Array:
+        """The lag's gradients over the powers of two that bring the whole ones near 1."""
+        shifts = np.clip(lag.exponents - self._units, -5000, 5000)
+        if not np.array_equal(shifts, self._shifts):
+            self._shifts, self._factors = (
+                shifts,
+                np.repeat(np.ldexp(1.0, np.clip(shifts, -_EXACT, _EXACT)), self._places.sizes),
+            )
+        own = lag.vector * self._factors
+        for number in np.flatnonzero(np.abs(shifts) > _EXACT):
+            place = self._places.span((self._places.names[number],))
+            with np.errstate(under="ignore", over="ignore"):
+                own[place] = np.ldexp(lag.vector[place], shifts[number])
+        return np.asarray(own)
+
+    def finish(self) -> dict[str, LagShares]:
         """All of them."""
-        norms, along, kept, kept_along, missing, missing_along = map(np.array, zip(*self._rows, strict=True))
+        rows: Iterable[tuple[Array, ...]] = self._rows
         if self._lags:
-            tails = list(_tails(self._lags, self._whole))[::-1]
-            missing, missing_along = map(np.array, zip(*tails, strict=True))
-        square = float(np.vdot(self._whole, self._whole))
-        return LagShares(norms, along, kept, kept_along, missing, missing_along, square, self._unit)
+            tails = list(self._tails(self._lags))[::-1]
+            rows = [(*row, *tail) for row, tail in zip(self._rows, tails, strict=True)]
+        columns = np.stack([np.stack(column) for column in zip(*rows, strict=True)])
+        squares = self._inner(self._whole, self._whole)
+        found = {}
+        for name in self._wholes:
+            number = self._places.numbers[name]
+            norms, along, kept, kept_along, missing, missing_along = columns[:, :, number]
+            square, unit = float(squares[number]), int(self._units[number])
+            found[name] = LagShares(norms, along, kept, kept_along, missing, missing_along, square, unit)
+        return found
 
-
-def _tails(lags: list[Array], whole: Array) -> Iterator[tuple[float, float]]:
-    """Of the sum of all that comes after each lag, from the last: its squared norm, and its product with the whole."""
-    rest = np.zeros_like(lags[-1])
-    for own in lags[::-1]:
-        yield float(np.vdot(rest, rest)), float(np.vdot(rest, whole))
-        rest = rest + own
+    def _tails(self, lags: list[Array]) -> Iterator[tuple[Array, Array]]:
+        """Of the sum of all that comes after each lag, from the last: its squared norm, its product with the whole."""
+        rest = np.zeros_like(lags[-1])
+        for own in lags[::-1]:
+            yield self._inner(rest, rest), self._inner(rest, self._whole)
+            rest += own
 
 
 @dataclass(frozen=True)
