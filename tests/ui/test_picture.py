@@ -17,9 +17,7 @@ PICTURE = ROOT / "docs" / "ui.svg"
 WORDS = re.compile(r">([^<]*[A-Za-z]{3,}[^<]*)</text>")
 
 
-SESSION = Session(
-    NetworkOptions(d_h="16", activation="identity"), WeightOptions(init="orthogonal"), ScalingOptions("1.05")
-)
+SESSION = Session(NetworkOptions(d_h="16"), WeightOptions(init="orthogonal"), scaling=ScalingOptions("1.20"))
 
 
 async def drawn(session: Session, tab: str, width: int, height: int) -> str:
