@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnn_calc.commands.options import NetworkOptions, command_line, takes_groups, text_option
+from rnn_calc.commands.options import NetworkOptions, Values, command_line, takes_groups, text_option
 from rnn_calc.commands.run_options import LossOptions, ScalingOptions, SequenceOptions, WeightOptions
 from rnn_calc.commands.setup import choose
 from rnn_calc.core.errors import UsageError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # What the program that serves a browser sets for its children, which have no terminal.
 _IN_A_BROWSER = "TEXTUAL_DRIVER"
-_FORM_WIDTH = 29
+_FORM_WIDTH = 30
 
 
 @takes_groups
@@ -34,7 +34,11 @@ def command(
     loss: LossOptions,
     places: PlaceOptions,
     *,
-    tab: Annotated[str | None, text_option("--tab", text=f"{', '.join(TITLES)}. [shapes]", metavar="NAME")] = None,
+    tab: Annotated[
+        str | None,
+        text_option("--tab", text=f"{', '.join(TITLES)}. [shapes]", metavar="NAME"),
+        Values("ui.fields", "TITLES"),
+    ] = None,
     web: Annotated[bool, typer.Option("--web", help="In a browser, on 127.0.0.1 alone; Ctrl-C stops it.")] = False,
     port: Annotated[int, typer.Option("--port", help="Of --web; 0 is any that is free.", metavar="N")] = 8000,
 ) -> None:
