@@ -20,7 +20,13 @@ _rnncalc_complete() {
             case $line in *[=,]) compopt -o nospace 2>/dev/null ;; esac
         done
     } < <(_RNNCALC_COMPLETE=bash "$1" "${COMP_LINE:0:COMP_POINT}" "$COMP_WORDBREAKS" 2>/dev/null </dev/null)
-    if [ "$kind" = files ]; then compopt -o default 2>/dev/null; fi
+    case $kind$2 in
+        files@*)
+            compopt -o filenames 2>/dev/null
+            while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -P @ -f -- "${2#@}")
+            ;;
+        files*) compopt -o default 2>/dev/null ;;
+    esac
 }
 complete -F _rnncalc_complete rnncalc
 """

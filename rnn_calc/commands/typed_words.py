@@ -60,11 +60,13 @@ def split_line(line: str) -> list[TypedWord]:
 def bash_word(value: str, typed: TypedWord, breaks: str) -> str:
     """The part of `value` that stands in for the part of the word that bash completes, quoted as the word is.
 
-    Bash begins anew behind a quote that is open, or behind the last character that breaks words.
+    Bash begins anew behind a quote that is open, or behind the last character that breaks words; but at an @, which
+    hosts begin with.
     """
     if typed.quote:
         start = max((at for at, char in typed.starts if char == typed.quote), default=0)
         rest = value[start:]
         return rest if typed.quote == "'" else re.sub(r'(["\\$`])', r"\\\1", rest)
-    start = max((at for at, char in typed.starts if char in breaks and char not in "\"'"), default=0)
+    starts = (at - (char == "@") for at, char in typed.starts if char in breaks and char not in "\"'")
+    start = max(starts, default=0)
     return "".join(char if _SAFE.match(char) else f"\\{char}" for char in value[start:])

@@ -137,6 +137,7 @@ def test_files_are_listed_by_the_shell(words: tuple[str, ...]) -> None:
         ("rnncalc sweep --over cell=rnn,gru-", ["rnn,gru-reset-before"]),
         ("rnncalc sweep --over spectral-r", ["spectral-radius="]),
         ("rnncalc bptt --d-out 0 --path W_x", [r"W_xh\[0,0\]@1"]),
+        ("rnncalc bptt --d-out 0 --path W_xh[0,0]@", ["@1"]),
         ("rnncalc bptt --d-out 0 --path 'W_x", ["W_xh[0,0]@1"]),
         ("SEED=1 rnncalc trace --text 'a b' --cell mg", ["mgu"]),
         (r"rnncalc trace --text a\ b --cell mg", ["mgu"]),
