@@ -283,10 +283,13 @@ def _reading_convention(model: ModelFile, shown: Convention) -> Convention:
 def destination_of(options: OutputOptions) -> Destination:
     """Where and how the result is written."""
     from rnn_calc.show.output import COLORS, resolve_destination
-    from rnn_calc.show.progress import color_bars
 
-    color = "auto" if options.color is None else choose(options.color, COLORS, "colour setting")
-    color_bars(color)
+    color = "auto"
+    if options.color is not None:
+        from rnn_calc.show.progress import color_bars
+
+        color = choose(options.color, COLORS, "colour setting")
+        color_bars(color)
     if not 0 <= options.precision <= 17:
         raise UsageError(f"--precision must be 0 to 17, as many digits as float64 has; it is {options.precision}.")
     return resolve_destination(
