@@ -6,8 +6,8 @@ import contextlib
 import json
 import subprocess
 from collections.abc import Callable
-from queue import SimpleQueue
-from threading import Thread
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -74,7 +74,9 @@ class Calculator:
 
     def __init__(self) -> None:
         self._deliver: Callable[[Reply], None] | None = None
+        # What was heard before `attach`; nothing is put there afterwards.
         self._heard: SimpleQueue[tuple[_Process, Record | None]] = SimpleQueue()
+        self._hearing = Lock()
         self._post: Callable[[Callable[[], None]], object] | None = None
         self._later: Callable[[float, Callable[[], None]], object] | None = None
         self._process: _Process | None = _Process(self._hear)
@@ -84,6 +86,11 @@ class Calculator:
         self._working: int | None = None
         self._since = 0.0
         self._waiting: Record | None = None
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest question; 0 before the first."""
+        return self._asked
 
     @property
     def busy_for(self) -> float:
@@ -97,7 +104,10 @@ class Calculator:
         later: Callable[[float, Callable[[], None]], object],
     ) -> None:
         """From now on answers are delivered; `later` calls a function after some seconds."""
-        self._deliver, self._post, self._later = deliver, post, later
+        with self._hearing:
+            self._deliver, self._post, self._later = deliver, post, later
+        while not self._heard.empty():
+            self._received(*self._heard.get())
 
     def ask(self, op: str, **arguments: object) -> int:
         """The number of a question that is now asked, and is the newest."""
@@ -111,10 +121,14 @@ class Calculator:
                 self._later(max(0.0, PATIENCE - self.busy_for), self._drop)
         return self._asked
 
-    def wait(self) -> Reply:
-        """The answer, before `attach`."""
+    def wait(self, seconds: float | None = None) -> Reply | None:
+        """The answer, before `attach`; None where it takes longer than so many seconds."""
+        until = None if seconds is None else monotonic() + seconds
         while True:
-            process, record = self._heard.get()
+            try:
+                process, record = self._heard.get(timeout=None if until is None else max(0.0, until - monotonic()))
+            except Empty:
+                return None
             reply = self._reply(process, record)
             if reply is not None and not reply.is_progress:
                 return reply
@@ -149,12 +163,14 @@ class Calculator:
             self._send(request)
 
     def _hear(self, process: _Process, record: Record | None) -> None:
-        if self._post is None:
-            self._heard.put((process, record))
-        else:
+        with self._hearing:
+            post = self._post
+            if post is None:
+                self._heard.put((process, record))
+        if post is not None:
             # A loop that has been closed takes nothing any more.
             with contextlib.suppress(RuntimeError):
-                self._post(lambda: self._received(process, record))
+                post(lambda: self._received(process, record))
 
     def _received(self, process: _Process, record: Record | None) -> None:
         reply = self._reply(process, record)

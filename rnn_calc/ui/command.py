@@ -20,6 +20,8 @@ from rnn_calc.ui.session import PlaceOptions, Session
 if TYPE_CHECKING:
     from rnn_calc.ui.app import Calc
 
+# Seconds that the screen waits for its first page.
+_PATIENCE = 1.0
 # What the program that serves a browser sets for its children, which have no terminal.
 _IN_A_BROWSER = "TEXTUAL_DRIVER"
 _FORM_WIDTH = 30
@@ -103,8 +105,9 @@ def opened(session: Session, tab: str, columns: int) -> Calc:
         from rnn_calc.ui.app import Calc
 
         if tab != QUIZ:
-            first = calculator.wait()
-            if first.error is not None:
+            # What is wrong is found at once; what takes long is awaited on the screen.
+            first = calculator.wait(_PATIENCE)
+            if first is not None and first.error is not None:
                 raise first.error
         return Calc(session, calculator, tab=tab, first=first)
     except BaseException:

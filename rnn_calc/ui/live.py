@@ -85,10 +85,13 @@ class Live(Horizontal):
     def on_mount(self) -> None:
         """Fill the form, and show the first result at once."""
         self._fill()
-        if self._first is not None:
-            self._newest = self._first.question
+        self._newest = self._calculator.newest
+        if self._newest:
             self._asked[self._newest] = Shown(self.tab, self.session)
+            self.set_timer(_SOON, partial(self._say_running, self._newest))
+        if self._first is not None:
             self.replied(self._first)
+        self.post_message(self.Answered())
 
     # What changes
 
