@@ -18,9 +18,15 @@ def spectral_radius(matrix: Array) -> float:
 
     Raises: NonFiniteError where an entry is NaN or infinite.
     """
+    return abs(_largest_eigenvalue(matrix))
+
+
+def _largest_eigenvalue(matrix: Array) -> complex:
+    """An eigenvalue of the largest modulus."""
     _require_finite(matrix, "spectral radius")
     with np.errstate(over="ignore"):
-        return float(np.abs(np.linalg.eigvals(matrix)).max())
+        values = np.linalg.eigvals(matrix)
+        return complex(values[np.argmax(np.abs(values))])
 
 
 def spectral_norm(matrix: Array) -> float:
@@ -83,13 +89,15 @@ SCALINGS: dict[str, tuple[str, Callable[[Array], float]]] = {
     "spectral norm": ("σ_max", spectral_norm),
 }
 
-# A measure that moves by more than the second number when the entries move by the first, relatively, is noise. The
+# A radius that moves by more than the second number when the entries move by the first, relatively, is noise. The
 # eigenvalues of a nilpotent matrix come out as about u^(1/n)·‖W‖, so a bound on their size would refuse any matrix of
 # some size; but 1e−12 instead of u makes them 10^(4/n) times as large. An honest eigenvalue of condition κ moves by
 # κ·1e−12, and one that is repeated k times by 1e−12^(1/k), which is 3 % for k = 8. Zeros stay zeros, so a triangular
-# matrix keeps its radius however ill-conditioned it is.
+# matrix keeps its radius however ill-conditioned it is. A singular value moves by no more than the matrix.
 _NUDGE = 1e-12
 _STEADY = 0.05
+# Where the condition of the eigenvalue says that it moves by far less, all eigenvalues need not be found once more.
+_FIRM = 1e-5
 
 
 def scale_recurrent(weights: Weights, measure: str, target: float, names: Iterable[str] = ("W_hh",)) -> Weights:
@@ -121,9 +129,13 @@ def _scaled(name: str, array: Array, measure: str, target: float) -> Array:
         raise DataError(
             f"{name} has shape {matrix.shape}; only a square matrix has a {measure}. Scale to a spectral norm instead."
         )
-    measured = SCALINGS[measure][1]
-    current = measured(matrix)
-    if current == 0 or not _is_steady(matrix, measured, current):
+    if measure == "spectral radius":
+        largest_eigenvalue = _largest_eigenvalue(matrix)
+        current = abs(largest_eigenvalue)
+        is_noise = current > 0 and not _is_steady(matrix, largest_eigenvalue)
+    else:
+        current, is_noise = SCALINGS[measure][1](matrix), False
+    if current == 0 or is_noise:
         raise DataError(
             f"{name} has a {measure} of 0, so no factor can make it {target:g}; give other weights or another --init."
         )
@@ -138,7 +150,22 @@ def _scaled(name: str, array: Array, measure: str, target: float) -> Array:
     return scaled
 
 
-def _is_steady(matrix: Array, measured: Callable[[Array], float], current: float) -> bool:
-    """Whether the measure of a matrix is about the same when its entries change in their twelfth digit."""
+def _is_steady(matrix: Array, value: complex) -> bool:
+    """Whether the radius of a matrix, which is that of this eigenvalue, stays when entries move in their 12th digit."""
+    if _NUDGE * _condition(matrix, value) * np.linalg.norm(matrix) <= _FIRM * abs(value):
+        return True
     nudge = np.random.default_rng(0).uniform(-_NUDGE, _NUDGE, matrix.shape)
-    return abs(measured(matrix - matrix * nudge) - current) <= _STEADY * current
+    return abs(spectral_radius(matrix - matrix * nudge) - abs(value)) <= _STEADY * abs(value)
+
+
+def _condition(matrix: Array, value: complex) -> float:
+    """About by how much more than the matrix an eigenvalue may move: 1/|yᴴx| of its unit vectors from either side."""
+    start = np.random.default_rng(0).standard_normal(len(matrix))
+    # Not at the eigenvalue itself, where there is nothing to solve.
+    shifted = matrix - value * (1 + 1e-10) * np.eye(len(matrix))
+    try:
+        right, left = np.linalg.solve(shifted, start), np.linalg.solve(shifted.conj().T, start)
+    except np.linalg.LinAlgError:
+        return np.inf
+    with np.errstate(all="ignore"):
+        return float(np.linalg.norm(left) * np.linalg.norm(right) / abs(np.vdot(left, right)))

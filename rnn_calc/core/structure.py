@@ -64,6 +64,8 @@ def structure_of(given: Structure, convention: Convention, symbols: Collection[s
 
     Raises: DataError for a cell that the convention does not have.
     """
+    if not symbols:
+        return given.settled()
     around = {role: convention.symbols[role] for role in _AROUND}
     own = _own_symbols(given.cell, convention)
     templates = (convention.single, convention.stacked, convention.directed)
