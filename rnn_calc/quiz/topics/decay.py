@@ -229,8 +229,9 @@ def _given(facts: DecayFacts, notation: Notation) -> tuple[Block, ...]:
         lines.append(f"{' = '.join(zero)} = 0")
     firsts = " = ".join(f"{name}_0" for name in notation.network.cell.state)
     start = f"h_0 = {write_values(facts.h_0)}" if any(facts.h_0) else f"{firsts} = 0"
-    lines.append(f"{start}, x_t = {facts.x:g} at every step, T = {facts.steps}")
-    return (*facts.setting.described(notation)[:1], equations_of(notation), Text(tuple(lines), "math"))
+    lines.append(start)
+    inputs = Text((f"Every input x_t is {facts.x:g}, over T = {facts.steps} steps.",))
+    return (*facts.setting.described(notation)[:1], equations_of(notation), Text(tuple(lines), "math"), inputs)
 
 
 def _derivation(report: DecayReport, decay: Decay, block: str) -> tuple[Block, ...]:
