@@ -73,18 +73,19 @@ def _whole(title: str, document: Document, format_name: str, precision: int) -> 
 
     if format_name == "markdown":
         return f"# {title}\n\n{render_markdown(document, precision=precision)}"
-    narrow = Document(tuple(map(_narrowed, document.blocks)))
+    narrow = Document(tuple(_narrowed(block, precision) for block in document.blocks))
     body = render_latex(narrow, precision=precision).rstrip().replace(r"\_" * len(_LINE), r"\rule{70mm}{0.4pt}")
     return _TEX.replace("TITLE", title).replace("BODY", body)
 
 
-def _narrowed(block: Block) -> Block:
+def _narrowed(block: Block, precision: int) -> Block:
     """A table that no page is wide enough for as lines, which LaTeX breaks: one for each row."""
     if not isinstance(block, Table):
         return block
     rows = (*block.rows, *(() if block.total is None else (block.total,)))
     cells = [
-        [write_value(value, column.kind, 4) for value, column in zip(row, block.columns, strict=True)] for row in rows
+        [write_value(value, column.kind, precision) for value, column in zip(row, block.columns, strict=True)]
+        for row in rows
     ]
     headings = [column.heading for column in block.columns]
     if sum(max(map(len, column)) for column in zip(headings, *cells, strict=True)) + 3 * len(headings) <= _PAPER_WIDTH:
