@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from gradients import across_lengths, bptt, chains, decay, from_loss, jacrev
+from screen import first_screen, updates
 from timing import STARTS, compare, process, report_peak, seconds, torch_alone
 
 
@@ -136,6 +137,8 @@ PARTS = {
     "memory": memory,
     "checkpoints": checkpoints,
     "search": search,
+    "ui": updates,
+    "first-screen": first_screen,
 }
 
 

@@ -6,11 +6,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-THREADS = {"OPENBLAS_NUMTHREADS": "1", "OMP_NUMTHREADS": "1", "MKL_NUMTHREADS": "1"}
+THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 os.environ.update(THREADS)
 
 ROUNDS = 11
@@ -31,7 +31,11 @@ def compare(
     """Print the ratio of `ours` to `theirs`, pair by pair after one warm-up, beside the limit that is promised."""
     if warm_up:
         ours(), theirs()
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
+    report_pairs(name, [(seconds(ours), seconds(theirs)) for _ in range(rounds)], limit)
+
+
+def report_pairs(name: str, pairs: Sequence[tuple[float, float]], limit: float) -> None:
+    """Print the median of the ratios of pairs of seconds, ours and theirs, beside the limit that is promised."""
     ratios = sorted(a / b for a, b in pairs)
     a, b = (median(pair[side] for pair in pairs) * 1e3 for side in (0, 1))
     mark = "ok" if median(ratios) <= limit else "OVER"
