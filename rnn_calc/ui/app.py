@@ -22,6 +22,8 @@ from rnn_calc.ui.saying import Said
 from rnn_calc.ui.screens import Help, Save
 from rnn_calc.ui.session import Session
 
+# Seconds.
+_LOOK_EVERY = 2.0
 # Fewer columns than this, and form and page would both be too narrow: the page alone is shown at first.
 _NARROW = 60
 
@@ -74,6 +76,10 @@ class Calc(App[None]):
         """The processes speak to the screen; the form is chosen, or the quiz begins."""
         self._attached(self.calculator, self.live.replied)
         self.set_class(self.size.width < _NARROW, "-no-form")
+        if self.is_web:
+            # A server that was killed cannot tell its programs to end.
+            parent = os.getppid()
+            self.set_interval(_LOOK_EVERY, lambda: self.exit() if os.getppid() != parent else None)
         if self._opens_at[1] == QUIZ:
             self._open_quiz()
         else:
