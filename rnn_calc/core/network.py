@@ -70,6 +70,16 @@ FORWARD, BACKWARD = "→", "←"
 # Each layer's equations are written out, so their number is an amount of work and not only a number.
 MOST_LAYERS = 1000
 
+
+def check_layers(layers: int) -> None:
+    """Nothing, when a network can have so many layers.
+
+    Raises: SizeError.
+    """
+    if layers > MOST_LAYERS:
+        raise SizeError(f"A network has at most {MOST_LAYERS:,} layers here; {layers:,} are too many.")
+
+
 _EMBEDDING = Parameter("E", "embedding", ("V", "d_in"), "x")
 _TOKEN = Vector("token", "1")
 
@@ -114,8 +124,7 @@ class Network:
             self._keep("d_h", widths[0] if len(set(widths)) == 1 else widths)
         else:
             self._keep("d_h", check_size("d_h", self.d_h))
-        if self.layers > MOST_LAYERS:
-            raise SizeError(f"A network has at most {MOST_LAYERS:,} layers here; {self.layers:,} are too many.")
+        check_layers(self.layers)
         for value, choices, what in ((self.activation, ACTIVATIONS, "activation"), (self.merge, MERGES, "merge")):
             if value not in choices:
                 raise DataError(

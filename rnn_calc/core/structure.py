@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from rnn_calc.core.cells import Cell
 from rnn_calc.core.conventions import Convention
-from rnn_calc.core.network import MOST_LAYERS, Network
+from rnn_calc.core.network import MOST_LAYERS, Network, check_layers
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.sizes import Sizes
 
@@ -41,6 +41,7 @@ class Structure(NamedTuple):
         s = self.settled()
         assert s.layers
         # Wider than a projection, and every one another.
+        check_layers(s.layers)
         widths = tuple(range(2, 2 + s.layers))
         top = 1 if s.projected else widths[-1]
         both = 2 if s.bidirectional and s.merge == "concat" else 1

@@ -188,6 +188,11 @@ def test_a_broken_file_has_no_values_and_no_message(content: bytes, suffix: str,
     assert asked("zsh", "trace", "--model", str(path), "--layer", "") == []
 
 
+def test_layers_without_number_are_refused_before_anything_is_made_of_them() -> None:
+    for words in (("trace", "--layers", "9" * 15, "--layer", ""), ("shapes", "--layers", "9" * 9, "--got", "")):
+        assert asked("fish", *words) == []
+
+
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.toml")
     assert asked("fish", "trace", "--model", str(tmp_path / "pipe.toml"), "--layer", "") == []
