@@ -51,9 +51,9 @@ class Live(Horizontal):
         self._asked: dict[int, Shown] = {}
         self._newest = 0
         self._room = 0
-        # The fields that have changed since the last right answer, and the error that keeps the page from following.
+        # The fields that have changed since the last right answer, and the errors since, each with its field.
         self._changed: list[str] = []
-        self._wrong: tuple[str, str] | None = None
+        self._wrong: dict[str, str] = {}
         # What the empty fields stand for.
         self._effective: dict[str, str] = {}
 
@@ -173,6 +173,8 @@ class Live(Horizontal):
         """Ask for the page of what the form says now."""
         problem = self.session.problem()
         if problem:
+            # What was asked before is shown, but makes nothing right.
+            self._newest = 0
             self._refuse(*problem)
             return
         self._room = self.page.room
@@ -205,13 +207,13 @@ class Live(Horizontal):
         self.form.expect(self._effective)
         self.post_message(self.Answered())
         if reply.question == self._newest:
-            self._changed, self._wrong = [], None
+            self._changed, self._wrong = [], {}
             self.form.mark("")
             self.say_hint()
 
     def _refuse(self, name: str, message: str) -> None:
         """Mark the field that is wrong; the last right result of the tab stays."""
-        self._wrong = (name, message)
+        self._wrong[message] = name
         self.form.mark(name)
         self.post_message(Said(message, error=True))
         if self.right and self.right.tab != self.tab:
@@ -229,7 +231,7 @@ class Live(Horizontal):
     def say_hint(self) -> None:
         """What the field that is chosen is for, in the words of the option's help; of the trace, how to step."""
         focused = self.screen.focused
-        if self._wrong is not None or not (self.is_settled and self.display):
+        if self._wrong or not (self.is_settled and self.display):
             return
         if isinstance(focused, Entry):
             self.post_message(Said(describe(focused.field.name, self.tab)))

@@ -64,9 +64,9 @@ class Session:
         """A field whose text is no option's at all, and what is wrong with it."""
         if self.text("directions") not in ("", "1", "2"):
             return "directions", "directions is 1 or 2: forward alone, or forward and backward (--bidirectional)."
-        for name in ("sequence", "targets"):
+        for name in ("model", "sequence", "targets"):
             if self.text(name) == "-":
-                return name, f"- is the keyboard here, which this screen needs: give --{name} a file or numbers."
+                return name, f"- is stdin, which is the keyboard of this screen: give --{name} a file."
         return None
 
     def words(self, command: str) -> list[str]:
@@ -89,14 +89,14 @@ class Session:
         return next(group for group in _GROUPS if name in getattr(self, group).__dataclass_fields__)
 
 
-def culprit(message: str, changed: list[str], before: tuple[str, str] | None) -> str:
+def culprit(message: str, changed: list[str], known: dict[str, str]) -> str:
     """The field that an error is marked at: the one that it was about before, one that it names, or the last changed.
 
-    `changed` are the fields that changed since the last right result, in that order; `before` is the last error's
-    field and message. Empty where nothing was changed.
+    `changed` are the fields that changed since the last right result, in that order; `known` are the fields of the
+    errors since then, by their messages. Empty where nothing was changed.
     """
-    if before and before[1] == message and before[0] in changed:
-        return before[0]
+    if known.get(message) in changed:
+        return known[message]
     for name in reversed(changed):
         if f"--{name.replace('_', '-')}" in message:
             return name

@@ -169,12 +169,15 @@ def test_a_form_without_problems_has_none() -> None:
 
 def test_an_error_is_marked_where_it_was_before_else_where_it_says_else_where_something_changed_last() -> None:
     message = "Invalid value for --d-h: 'x' is no whole number."
-    assert culprit(message, ["d_h", "d_in"], None) == "d_h"
-    assert culprit("There is no cell 'x'.", ["d_in", "cell"], None) == "cell"
-    assert culprit("There is no cell 'x'.", ["cell", "d_in"], ("cell", "There is no cell 'x'.")) == "cell"
-    assert culprit("There is no cell 'x'.", ["cell", "d_in"], ("d_in", "Another.")) == "d_in"
-    assert culprit("--spectral-radius must be positive.", ["spectral_radius", "d_in"], None) == "spectral_radius"
-    assert culprit("Whatever.", [], None) == ""
+    assert culprit(message, ["d_h", "d_in"], {}) == "d_h"
+    assert culprit("There is no cell 'x'.", ["d_in", "cell"], {}) == "cell"
+    assert (
+        culprit("There is no cell 'x'.", ["cell", "d_in"], {"There is no cell 'x'.": "cell", "Another.": "d_in"})
+        == "cell"
+    )
+    assert culprit("There is no cell 'x'.", ["cell", "d_in"], {"Another.": "cell"}) == "d_in"
+    assert culprit("--spectral-radius must be positive.", ["spectral_radius", "d_in"], {}) == "spectral_radius"
+    assert culprit("Whatever.", [], {}) == ""
 
 
 @pytest.mark.parametrize("name", FIELD)
