@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import ClassVar
 
+from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Footer, Static, Tab, Tabs
@@ -15,6 +16,7 @@ from textual.widgets import Footer, Static, Tab, Tabs
 from rnn_calc.commands.options import NetworkOptions
 from rnn_calc.ui.calculator import Calculator, Reply
 from rnn_calc.ui.fields import QUIZ, TAB, TITLES
+from rnn_calc.ui.form import Entry
 from rnn_calc.ui.live import Live
 from rnn_calc.ui.palette import Commands
 from rnn_calc.ui.quiz_tab import QuizPanel
@@ -24,7 +26,8 @@ from rnn_calc.ui.session import Session
 
 # Seconds.
 _LOOK_EVERY = 2.0
-# Fewer columns than this, and form and page would both be too narrow: the page alone is shown at first.
+# Fewer columns than this, and form and page would both be too narrow: the page alone is shown, and the form when it
+# is asked for.
 _NARROW = 60
 
 
@@ -55,6 +58,7 @@ class Calc(App[None]):
     def __init__(self, session: Session, calculator: Calculator, *, tab: str = "shapes", first: Reply | None = None):
         super().__init__()
         self.calculator = calculator
+        self._is_narrow = False
         self._opens_at = (session, tab, first)
         # For quizzes and files, which the form's next question must not put an end to; who waits for which answer.
         self._desk: Calculator | None = None
@@ -75,13 +79,14 @@ class Calc(App[None]):
     def on_mount(self) -> None:
         """The processes speak to the screen; the form is chosen, or the quiz begins."""
         self._attached(self.calculator, self.live.replied)
-        self.set_class(self.size.width < _NARROW, "-no-form")
         if self.is_web:
             # A server that was killed cannot tell its programs to end.
             parent = os.getppid()
             self.set_interval(_LOOK_EVERY, lambda: self.exit() if os.getppid() != parent else None)
         if self._opens_at[1] == QUIZ:
             self._open_quiz()
+        elif self.size.width < _NARROW:
+            self.live.page.focus()
         else:
             self.live.focus_form()
 
@@ -131,12 +136,12 @@ class Calc(App[None]):
         # Once it is seen how wide its page is.
         self.call_after_refresh(self.quiz.start, self.consult)
 
-    def on_resize(self) -> None:
-        """The page is as wide as the window lets it be."""
-        self.call_after_refresh(self._fit)
-
-    def _fit(self) -> None:
-        (self.quiz if self.is_quiz else self.live).fit()
+    def on_resize(self, event: events.Resize) -> None:
+        """The form gives way where the window becomes narrow, and comes back where it becomes wide."""
+        is_narrow = event.size.width < _NARROW
+        if is_narrow is not self._is_narrow:
+            self._is_narrow = is_narrow
+            self._show_form(not is_narrow)
 
     # What is said
 
@@ -211,15 +216,18 @@ class Calc(App[None]):
 
     def action_edit(self) -> None:
         """Back to the form."""
-        self.remove_class("-no-form")
+        self._show_form(True)
         (self.quiz if self.is_quiz else self.live).focus_form()
 
     def action_form(self) -> None:
         """Show or hide the form."""
-        self.toggle_class("-no-form")
-        if self.has_class("-no-form"):
+        self._show_form(self.has_class("-no-form"))
+
+    def _show_form(self, is_shown: bool) -> None:
+        self.set_class(not is_shown, "-no-form")
+        if not is_shown and isinstance(self.screen_stack[0].focused, Entry):
+            # What is typed must not go where nobody sees it.
             (self.quiz if self.is_quiz else self.live).page.focus()
-        self.call_after_refresh(self._fit)
 
     def action_dark(self) -> None:
         """Light or dark."""

@@ -135,8 +135,9 @@ class Live(Horizontal):
         self._fill()
         self._ask()
 
-    def fit(self) -> None:
+    def on_page_resized(self, event: Page.Resized) -> None:
         """Ask again, where the page has become wider or narrower."""
+        event.stop()
         if self.right and self.page.room != self._room:
             self._ask()
 

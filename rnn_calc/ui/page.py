@@ -36,6 +36,9 @@ class Page(ScrollView, can_focus=True):
             super().__init__()
             self.by = by
 
+    class Resized(Message):
+        """There is another number of columns."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._texts: list[Text] = []
@@ -59,6 +62,10 @@ class Page(ScrollView, can_focus=True):
     def room(self) -> int:
         """How many columns a line may have."""
         return max(20, self.scrollable_content_region.width)
+
+    def on_resize(self) -> None:
+        """Tell of it: lines are written for a width."""
+        self.post_message(self.Resized())
 
     def action_turn(self, by: int) -> None:
         """Another step, or another column."""

@@ -41,6 +41,7 @@ class QuizPanel(Horizontal):
         self.topic = ""
         self.level = ""
         self._consult: Consult | None = None
+        self._room = 0
         self._judged = False
         self._right = 0
         self._answered = 0
@@ -130,9 +131,10 @@ class QuizPanel(Horizontal):
         elif event.value.strip() and self._consult is not None:
             self._consult(self.replied, "judge", **self._which(), answer=event.value)
 
-    def fit(self) -> None:
+    def on_page_resized(self, event: Page.Resized) -> None:
         """The page is of another width."""
-        if self._consult is not None and not self._judged:
+        event.stop()
+        if self._consult is not None and not self._judged and self.page.room != self._room:
             self._ask()
 
     def _asked(self) -> None:
@@ -146,6 +148,7 @@ class QuizPanel(Horizontal):
         if self._judged:
             self.query_one("#answer", Input).value = ""
         self._judged = False
+        self._room = self.page.room
         self._consult(self.replied, "question", **self._which())
 
     def _which(self) -> dict[str, object]:
