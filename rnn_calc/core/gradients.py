@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 
@@ -113,7 +113,22 @@ class Gradients(Plotted):
 
     def step_log10_norms(self, name: str) -> Array:
         """log₁₀ of the Frobenius norm of what each step adds; −∞ for an exact zero. Shapes: (T,)."""
-        parts = [part.near_one for part in self.occurrences[name]]
+        return self._steps[name][0]
+
+    def step_shares(self, name: str) -> Array:
+        """⟨G_t, G⟩/‖G‖² of what each step adds to the gradient G: they add up to 1; NaN where G is 0. Shapes: (T,)."""
+        return self._steps[name][1]
+
+    @cached_property
+    def _steps(self) -> dict[str, tuple[Array, Array]]:
+        """Norms and shares of the steps of each parameter."""
+        found = {}
+        for name, gradient in self.gradients.items():
+            parts = [part.near_one for part in self.occurrences[name]]
+            found[name] = self._norms_of_steps(parts), self._shares_of_steps(parts, gradient)
+        return found
+
+    def _norms_of_steps(self, parts: Sequence[Occurrences]) -> Array:
         squares = np.zeros(self.trace.steps)
         exponents = np.max([part.exponents for part in parts], axis=0)
         for one in parts:
@@ -123,15 +138,13 @@ class Gradients(Plotted):
         with np.errstate(divide="ignore"):
             return np.asarray(np.log10(np.maximum(squares, 0)) / 2 + exponents * np.log10(2))
 
-    def step_shares(self, name: str) -> Array:
-        """⟨G_t, G⟩/‖G‖² of what each step adds to the gradient G: they add up to 1; NaN where G is 0. Shapes: (T,)."""
-        gradient = self.gradients[name]
+    def _shares_of_steps(self, parts: Sequence[Occurrences], gradient: Gradient) -> Array:
         # Near 1, as the occurrences are, so that no product leaves float64.
         unit = int(np.frexp(np.abs(gradient.scaled).max(initial=0.0))[1])
         whole = np.ldexp(gradient.scaled, -unit)
         square = float(np.vdot(whole, whole))
         along = np.zeros(self.trace.steps)
-        for part in (part.near_one for part in self.occurrences[name]):
+        for part in parts:
             along = along + np.ldexp(part.along(whole), shift(part.exponents - gradient.exponent - unit))
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(along / square)

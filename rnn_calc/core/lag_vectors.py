@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,10 +23,7 @@ _LOG10_2 = float(np.log10(2))
 
 
 class Places:
-    """Where each parameter (canonical name) stands in a vector of all of them.
-
-    Shapes: starts (parameters,).
-    """
+    """Where each parameter (canonical name) stands in a vector of all of them. Shapes: sizes (parameters,)."""
 
     def __init__(self, network: Network, groups: Sequence[Groups]) -> None:
         self._shapes = {parameter.name: network.shape(parameter) for parameter in network.parameters}
@@ -35,7 +32,8 @@ class Places:
         self.numbers = {name: number for number, name in enumerate(self.names)}
         self.sizes = np.array([int(np.prod(self._shapes[name])) for name in self.names])
         ends = np.cumsum(self.sizes)
-        self.starts, self.size = ends - self.sizes, int(ends[-1])
+        self.size = int(ends[-1])
+        self._slices = [slice(int(end - size), int(end)) for end, size in zip(ends, self.sizes, strict=True)]
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a parameter."""
@@ -44,11 +42,16 @@ class Places:
     def span(self, names: Sequence[str]) -> slice:
         """Where some neighbours stand."""
         start, last = self.numbers[names[0]], self.numbers[names[-1]]
-        return slice(int(self.starts[start]), int(self.starts[last] + self.sizes[last]))
+        return slice(self._slices[start].start, self._slices[last].stop)
 
-    def inner(self, some: Array, other: Array, work: Array) -> Array:
-        """The inner product of two vectors, parameter by parameter; `work` is written over. Shapes: (parameters,)."""
-        return np.add.reduceat(np.multiply(some, other, out=work), self.starts)
+    def parts(self, vector: Array) -> list[Array]:
+        """Views of a vector, parameter by parameter."""
+        return [vector[place] for place in self._slices]
+
+
+def inner(some: Iterable[Array], other: Iterable[Array]) -> Array:
+    """The inner products of pairs of vectors."""
+    return np.array([one @ another for one, another in zip(some, other, strict=True)])
 
 
 class LagVector:
@@ -127,9 +130,10 @@ class Groups:
                     left.sum(axis=0, out=out)
                 else:
                     np.matmul(left.T, group.right[:count], out=out.reshape(left.shape[1], -1))
-            own, first = found.vector[places.span(self.names)], places.numbers[self.names[0]]
+            first = places.numbers[self.names[0]]
             numbers = slice(first, first + len(self.names))
-            squares = np.add.reduceat(own * own, places.starts[numbers] - places.starts[first])
+            parts = places.parts(found.vector)[numbers]
+            squares = inner(parts, parts)
         safe = (squares > _LEAST) & (squares < _LARGEST)
         found.exponents[numbers] = exponent
         found.log10_norms[numbers] = np.log10(np.where(safe, squares, 1.0)) / 2 + exponent * _LOG10_2

@@ -12,7 +12,7 @@ import numpy as np
 from rnn_calc.core.engine import Watch
 from rnn_calc.core.gradients import Gradients
 from rnn_calc.core.lag_shares import lag_vectors, longest_path
-from rnn_calc.core.lag_vectors import LagVector, Places
+from rnn_calc.core.lag_vectors import LagVector, Places, inner
 from rnn_calc.core.notation import Notation, Stored
 from rnn_calc.core.occurrences import Gradient
 from rnn_calc.core.storage import write_arrays
@@ -190,41 +190,38 @@ class _Shares:
         self._units = powers + np.array([wholes[name].exponent for name in places.names])
         scaled = [np.ldexp(wholes[name].scaled, -power) for name, power in zip(places.names, powers, strict=True)]
         self._whole = np.concatenate([own.reshape(-1) for own in scaled])
-        self._sum, self._work = np.zeros((2, places.size))
+        self._parts = places.parts(self._whole)
+        self._own, self._sum, self._missing = np.zeros((3, places.size))
+        self._own_parts, self._sum_parts = places.parts(self._own), places.parts(self._sum)
+        self._missing_parts = places.parts(self._missing)
         self._lags: list[Array] | None = [] if keeps else None
         self._shifts, self._factors = powers[:0], self._whole[:0]
         self._rows: list[tuple[Array, ...]] = []
 
     def add(self, lag: LagVector) -> None:
         """Take what the paths of the next length add."""
-        own = self._near_one(lag)
-        self._sum += own
+        self._bring_near_one(lag)
+        self._sum += self._own
         rest: tuple[Array, ...] = ()
         if self._lags is not None:
-            self._lags.append(own)
+            self._lags.append(self._own.copy())
         else:
-            missing = self._whole - self._sum
-            rest = self._inner(missing, missing), self._inner(missing, self._whole)
-        along, kept_along = self._inner(own, self._whole), self._inner(self._sum, self._whole)
-        self._rows.append((lag.log10_norms, along, self._inner(self._sum, self._sum), kept_along, *rest))
+            np.subtract(self._whole, self._sum, out=self._missing)
+            rest = inner(self._missing_parts, self._missing_parts), inner(self._missing_parts, self._parts)
+        along, kept = inner(self._own_parts, self._parts), inner(self._sum_parts, self._sum_parts)
+        self._rows.append((lag.log10_norms, along, kept, inner(self._sum_parts, self._parts), *rest))
 
-    def _inner(self, some: Array, other: Array) -> Array:
-        return self._places.inner(some, other, self._work)
-
-    def _near_one(self, lag: LagVector) -> Array:
-        """The lag's gradients over the powers of two that bring the whole ones near 1."""
+    def _bring_near_one(self, lag: LagVector) -> None:
+        """The lag's gradients as they are beside whole ones near 1."""
         shifts = np.clip(lag.exponents - self._units, -5000, 5000)
         if not np.array_equal(shifts, self._shifts):
-            self._shifts, self._factors = (
-                shifts,
-                np.repeat(np.ldexp(1.0, np.clip(shifts, -_EXACT, _EXACT)), self._places.sizes),
-            )
-        own = lag.vector * self._factors
-        for number in np.flatnonzero(np.abs(shifts) > _EXACT):
-            place = self._places.span((self._places.names[number],))
-            with np.errstate(under="ignore", over="ignore"):
-                own[place] = np.ldexp(lag.vector[place], shifts[number])
-        return np.asarray(own)
+            factors = np.ldexp(1.0, np.clip(shifts, -_EXACT, _EXACT))
+            self._shifts, self._factors = shifts, np.repeat(factors, self._places.sizes)
+        with np.errstate(under="ignore", over="ignore"):
+            np.multiply(lag.vector, self._factors, out=self._own)
+            for number in np.flatnonzero(np.abs(shifts) > _EXACT):
+                place = self._places.span((self._places.names[number],))
+                self._own[place] = np.ldexp(lag.vector[place], shifts[number])
 
     def finish(self) -> dict[str, LagShares]:
         """All of them."""
@@ -233,7 +230,7 @@ class _Shares:
             tails = list(self._tails(self._lags))[::-1]
             rows = [(*row, *tail) for row, tail in zip(self._rows, tails, strict=True)]
         columns = np.stack([np.stack(column) for column in zip(*rows, strict=True)])
-        squares = self._inner(self._whole, self._whole)
+        squares = inner(self._parts, self._parts)
         found = {}
         for name in self._wholes:
             number = self._places.numbers[name]
@@ -244,10 +241,10 @@ class _Shares:
 
     def _tails(self, lags: list[Array]) -> Iterator[tuple[Array, Array]]:
         """Of the sum of all that comes after each lag, from the last: its squared norm, its product with the whole."""
-        rest = np.zeros_like(lags[-1])
+        self._missing[:] = 0
         for own in lags[::-1]:
-            yield self._inner(rest, rest), self._inner(rest, self._whole)
-            rest += own
+            yield inner(self._missing_parts, self._missing_parts), inner(self._missing_parts, self._parts)
+            self._missing += own
 
 
 @dataclass(frozen=True)
