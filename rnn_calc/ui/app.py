@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from collections.abc import Callable
@@ -96,10 +95,9 @@ class Calc(App[None]):
             if calculator is not None:
                 calculator.end()
 
-    @staticmethod
-    def _attached(calculator: Calculator, deliver: Callable[[Reply], None]) -> Calculator:
-        loop = asyncio.get_running_loop()
-        calculator.attach(deliver, loop.call_soon_threadsafe, loop.call_later)
+    def _attached(self, calculator: Calculator, deliver: Callable[[Reply], None]) -> Calculator:
+        # Through the app's own messages: what is raised there, as a bug in the process is, ends the app and is shown.
+        calculator.attach(deliver, self.call_later, self.set_timer)
         return calculator
 
     @property

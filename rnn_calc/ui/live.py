@@ -162,7 +162,7 @@ class Live(Horizontal):
     def _count(self, name: str, by: int, most: str) -> None:
         """Count a field up or down, from 1 as far as there are any; below 1 a unit is none."""
         now = self.session.text(name)
-        number = int(now) + by if now.isdecimal() else 1
+        number = int(now) + by if now.isdecimal() else max(0, by)
         if number == 0 and name == "unit":
             self.put(name, "")
         elif number >= 1 and not (most and number > int(most)):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from secrets import randbelow
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Label
@@ -30,6 +32,9 @@ QUIZ_FIELDS = (
 
 class QuizPanel(Horizontal):
     """Questions one after the other, which the process beside the screen makes and judges."""
+
+    # In the line for the answer digits are digits; on the page they are tabs.
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "To the page", show=False)]
 
     class Asked(Message):
         """Another question stands on the page."""
@@ -84,6 +89,10 @@ class QuizPanel(Horizontal):
 
     def on_entry_left(self) -> None:
         """Esc in a field."""
+        self.page.focus()
+
+    def action_leave(self) -> None:
+        """Esc in the line for the answer."""
         self.page.focus()
 
     def on_form_changed(self, event: Form.Changed) -> None:

@@ -28,7 +28,7 @@ On the page
   s           save the tab: .json .csv .md .tex .html .svg .txt
   c           copy the command         d    light or dark
   Ctrl+P      every tab, cell, convention and example by its name
-  q           quit; everywhere: Ctrl+Q. Ctrl+S saves, Ctrl+Y copies
+  q           quit; everywhere: Ctrl+Q. Ctrl+S saves, Ctrl+Y copies, F1 helps
 """
 
 
