@@ -64,16 +64,16 @@ def lag_gradients(trace: Trace, loss: Loss, watch: Watch = iter) -> Iterator[Lag
 
 
 def lag_vectors(trace: Trace, loss: Loss, watch: Watch = iter) -> Iterator[LagVector]:
-    """The same with all parameters of a lag in one vector."""
+    """The same with all parameters of a lag in one vector, which the next lag is written into."""
     if trace.x.ndim != 2:
         raise DataError("Backpropagation is done on one sequence, not on a batch.")
     outputs = trace.result
     own = loss.gradient(outputs)
     ways = [_Way(run, trace) for run in trace.layers]
     places = Places(trace.network, [way.groups for way in ways])
-    exponents = np.zeros(trace.steps, dtype=np.int64)
+    exponents, memory = np.zeros(trace.steps, dtype=np.int64), np.empty(places.size)
     for lag in watch(range(longest_path(trace) + 1)):
-        found = LagVector(lag, places)
+        found = LagVector(lag, places, memory)
         below: Scaled | None = None
         # An embedding that is read out with as well has both.
         outside: dict[str, list[Occurrences]] = {}

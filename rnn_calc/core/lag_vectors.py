@@ -60,14 +60,14 @@ class LagVector:
     Shapes: vector (places.size,), exponents and log10_norms (parameters,).
     """
 
-    def __init__(self, lag: int, places: Places) -> None:
-        self.lag, self.places = lag, places
-        self.vector = np.zeros(places.size)
+    def __init__(self, lag: int, places: Places, vector: Array) -> None:
+        self.lag, self.places, self.vector = lag, places, vector
+        self.vector[:] = 0
         self.exponents = np.zeros(len(places.names), dtype=np.int64)
         self.log10_norms = np.full(len(places.names), -np.inf)
 
     def __getitem__(self, name: str) -> Gradient:
-        own = self.vector[self.places.span((name,))].reshape(self.places.shape(name))
+        own = self.vector[self.places.span((name,))].reshape(self.places.shape(name)).copy()
         return Gradient(own, int(self.exponents[self.places.numbers[name]]))
 
     def put(self, name: str, parts: Sequence[Occurrences]) -> None:

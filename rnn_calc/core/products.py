@@ -32,6 +32,8 @@ from rnn_calc.core.weights import Array
 TOLERANCE = 1e-10
 # Rows are rescaled when their largest entries leave this range: seldom enough to cost nothing, and far from overflow.
 _LARGEST, _LEAST = 2.0**64, 2.0**-128
+# Powers of two up to this are floats, and so are their inverses.
+_FACTOR = 1000
 # Rows whose sizes span no more powers of two than this are rescaled together.
 _TOGETHER = 96
 # After every few factors it is seen whether an entry has come this far below its row, on its way to underflow.
@@ -186,7 +188,9 @@ class JacobianProduct:
         # Squares must neither overflow nor underflow: bring the largest entry to about 1.
         magnitude = int(np.frexp(largest)[1])
         if abs(magnitude) > 1:
-            rows, exponent = np.ldexp(rows, -magnitude), exponent + magnitude
+            # A factor is as exact as ldexp, and far faster, where it is a float itself.
+            scaled = rows * 2.0**-magnitude if abs(magnitude) < _FACTOR else np.ldexp(rows, -magnitude)
+            rows, exponent = scaled, exponent + magnitude
         norm, low, high, decomposed = self._finder.bound(rows[:kept])
         dropped = noise = 0.0
         if self._guards:

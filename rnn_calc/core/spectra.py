@@ -18,15 +18,17 @@ def spectral_radius(matrix: Array) -> float:
 
     Raises: NonFiniteError where an entry is NaN or infinite.
     """
-    return abs(_largest_eigenvalue(matrix))
+    return _largest_eigenvalue(matrix)[1]
 
 
-def _largest_eigenvalue(matrix: Array) -> complex:
-    """An eigenvalue of the largest modulus."""
+def _largest_eigenvalue(matrix: Array) -> tuple[complex, float]:
+    """An eigenvalue of the largest modulus, and that modulus."""
     _require_finite(matrix, "spectral radius")
     with np.errstate(over="ignore"):
         values = np.linalg.eigvals(matrix)
-        return complex(values[np.argmax(np.abs(values))])
+        sizes = np.abs(values)
+    largest = int(np.argmax(sizes))
+    return complex(values[largest]), float(sizes[largest])
 
 
 def spectral_norm(matrix: Array) -> float:
@@ -130,9 +132,8 @@ def _scaled(name: str, array: Array, measure: str, target: float) -> Array:
             f"{name} has shape {matrix.shape}; only a square matrix has a {measure}. Scale to a spectral norm instead."
         )
     if measure == "spectral radius":
-        largest_eigenvalue = _largest_eigenvalue(matrix)
-        current = abs(largest_eigenvalue)
-        is_noise = current > 0 and not _is_steady(matrix, largest_eigenvalue)
+        value, current = _largest_eigenvalue(matrix)
+        is_noise = current > 0 and not _is_steady(matrix, value)
     else:
         current, is_noise = SCALINGS[measure][1](matrix), False
     if current == 0 or is_noise:

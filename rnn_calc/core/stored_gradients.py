@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -209,7 +209,7 @@ class _Shares:
             np.subtract(self._whole, self._sum, out=self._missing)
             rest = inner(self._missing_parts, self._missing_parts), inner(self._missing_parts, self._parts)
         along, kept = inner(self._own_parts, self._parts), inner(self._sum_parts, self._sum_parts)
-        self._rows.append((lag.log10_norms, along, kept, inner(self._sum_parts, self._parts), *rest))
+        self._rows.append((lag.log10_norms, along, kept, *rest))
 
     def _bring_near_one(self, lag: LagVector) -> None:
         """The lag's gradients as they are beside whole ones near 1."""
@@ -225,26 +225,28 @@ class _Shares:
 
     def finish(self) -> dict[str, LagShares]:
         """All of them."""
-        rows: Iterable[tuple[Array, ...]] = self._rows
-        if self._lags:
-            tails = list(self._tails(self._lags))[::-1]
-            rows = [(*row, *tail) for row, tail in zip(self._rows, tails, strict=True)]
-        columns = np.stack([np.stack(column) for column in zip(*rows, strict=True)])
+        norms, along, kept, *rest = (np.stack(column) for column in zip(*self._rows, strict=True))
+        if self._lags is not None:
+            after = np.cumsum(along[::-1], axis=0)[::-1]
+            rest = [np.stack(self._tails(self._lags)), np.concatenate((after[1:], np.zeros_like(along[:1])))]
+        columns = np.stack((norms, along, kept, np.cumsum(along, axis=0), *rest))
         squares = inner(self._parts, self._parts)
         found = {}
         for name in self._wholes:
             number = self._places.numbers[name]
-            norms, along, kept, kept_along, missing, missing_along = columns[:, :, number]
             square, unit = float(squares[number]), int(self._units[number])
-            found[name] = LagShares(norms, along, kept, kept_along, missing, missing_along, square, unit)
+            own = columns[:, :, number]
+            found[name] = LagShares(own[0], own[1], own[2], own[3], own[4], own[5], square, unit)
         return found
 
-    def _tails(self, lags: list[Array]) -> Iterator[tuple[Array, Array]]:
-        """Of the sum of all that comes after each lag, from the last: its squared norm, its product with the whole."""
+    def _tails(self, lags: list[Array]) -> list[Array]:
+        """The squared norms of the sum of all that comes after each lag."""
         self._missing[:] = 0
+        found = []
         for own in lags[::-1]:
-            yield inner(self._missing_parts, self._missing_parts), inner(self._missing_parts, self._parts)
+            found.append(inner(self._missing_parts, self._missing_parts))
             self._missing += own
+        return found[::-1]
 
 
 @dataclass(frozen=True)
