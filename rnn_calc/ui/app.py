@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import Callable
@@ -96,8 +97,14 @@ class Calc(App[None]):
                 calculator.end()
 
     def _attached(self, calculator: Calculator, deliver: Callable[[Reply], None]) -> Calculator:
+        loop = asyncio.get_running_loop()
+
+        def later(seconds: float, call: Callable[[], None]) -> None:
+            # Textual's own timer never comes where it is late already, as one of no time at all is.
+            loop.call_later(seconds, self.call_later, call)
+
         # Through the app's own messages: what is raised there, as a bug in the process is, ends the app and is shown.
-        calculator.attach(deliver, self.call_later, self.set_timer)
+        calculator.attach(deliver, self.call_later, later)
         return calculator
 
     @property
