@@ -8,6 +8,8 @@ import time
 import pytest
 
 from rnn_calc.commands.options import NetworkOptions
+from rnn_calc.commands.run_options import SequenceOptions
+from rnn_calc.ui.calculator import PATIENCE as CALCULATORS_PATIENCE
 from rnn_calc.ui.fields import FIELD, FIELDS, QUIZ, TABS, TITLES
 from rnn_calc.ui.session import Session
 from tests.commandline import calc, refused
@@ -336,7 +338,7 @@ def test_without_colours_a_wrong_field_has_a_sign(monkeypatch: pytest.MonkeyPatc
             await screen.put("d_in", "x")
             assert screen.wrong == ["d_in"]
             shown = screen.app.export_screenshot(simplify=True)
-            assert "✗&#160;d_in" in shown
+            assert "✗d_in" in shown
 
     played(scene())
 
@@ -454,5 +456,21 @@ def test_it_opens_on_an_example_and_says_what_its_empty_fields_stand_for(command
             await screen.put("d_in", "7")
             assert screen.is_error
             assert screen.wrong == ["d_in"]
+
+    played(scene())
+
+
+def test_a_question_that_comes_after_long_work_takes_its_place_at_once() -> None:
+    async def scene() -> None:
+        heavy = Session(NetworkOptions(cell="lstm", d_h="512"), sequence=SequenceOptions(steps=20000))
+        async with opening(tab="bptt") as screen:
+            for width in range(2, 5):
+                screen.app.live.restart(heavy)
+                # Nothing is left to wait for when the next one comes.
+                await screen.until(lambda: screen.app.calculator.busy_for > 2 * CALCULATORS_PATIENCE, "work")
+                screen.app.live.restart(Session(NetworkOptions(d_h=str(width))))
+                await screen.settle()
+                assert screen.command == f"rnncalc bptt --d-h {width}"
+            assert shows_what_its_command_prints(screen)
 
     played(scene())
