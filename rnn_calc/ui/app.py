@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Footer, Static, Tab, Tabs
 
 from rnn_calc.commands.options import NetworkOptions
+from rnn_calc.core.errors import printable
 from rnn_calc.ui.calculator import Calculator, Reply
 from rnn_calc.ui.fields import QUIZ, TAB, TITLES
 from rnn_calc.ui.form import Entry
@@ -60,9 +61,11 @@ class Calc(App[None]):
         self.calculator = calculator
         self._is_narrow = False
         self._opens_at = (session, tab, first)
-        # For quizzes and files, which the form's next question must not put an end to; who waits for which answer.
+        # For quizzes, which the form's next question must not put an end to; who waits for which answer.
         self._desk: Calculator | None = None
         self._consulting: dict[int, Callable[[Reply], None]] = {}
+        # Each file that is being written has a process to itself: nothing else that is asked cuts it short.
+        self._saving: set[Calculator] = set()
         if _is_light():
             self.theme = "textual-light"
 
@@ -92,7 +95,7 @@ class Calc(App[None]):
 
     def on_unmount(self) -> None:
         """The process ends with the screen."""
-        for calculator in (self.calculator, self._desk):
+        for calculator in (self.calculator, self._desk, *self._saving):
             if calculator is not None:
                 calculator.end()
 
@@ -167,12 +170,12 @@ class Calc(App[None]):
         self._say_command(self.quiz.command_line)
 
     def _say_command(self, line: str) -> None:
-        self.query_one("#command", Static).update(line)
+        self.query_one("#command", Static).update(printable(line))
 
     def _say(self, text: str, *, error: bool = False) -> None:
         message = self.query_one("#message", Static)
         message.set_class(error, "error")
-        message.update(f"✗ {text}" if error else text)
+        message.update(printable(f"✗ {text}" if error else text, keep="\n"))
 
     def consult(self, then: Callable[[Reply], None], op: str, **arguments: object) -> None:
         """Ask for something that the form's questions do not displace, and call `then` with the answer."""
@@ -264,16 +267,23 @@ class Calc(App[None]):
             self._say(f"There is no result here to save.{advice}", error=True)
             return
 
+        words = shown.session.words(shown.tab)
+
         def save(path: str, force: bool) -> None:
             def done(reply: Reply) -> None:
-                if reply.error is not None:
-                    asking.fail(str(reply.error), path)
-                else:
-                    asking.dismiss()
+                if reply.is_progress:
+                    return
+                calculator.end()
+                self._saving.discard(calculator)
+                asking.tell(path, reply.error)
+                if reply.error is None:
                     self._say(f"Saved: {path}")
+                elif asking not in self.screen_stack:
+                    self._say(str(reply.error), error=True)
 
-            words = shown.session.words(shown.tab)
-            self.consult(done, "save", command=shown.tab, args=words, path=path, force=force)
+            calculator = self._attached(Calculator(), done)
+            self._saving.add(calculator)
+            calculator.ask("save", command=shown.tab, args=words, path=path, force=force)
 
         asking = Save(f"Save {self.tabs[shown.tab]}", f"{shown.tab}.svg", save)
         self.push_screen(asking)

@@ -45,8 +45,8 @@ class _Process:
 
     def send(self, record: Record) -> None:
         assert self._child.stdin is not None
-        # A child that has ended is told of by its listener.
-        with contextlib.suppress(OSError):
+        # A child that has ended is told of by its listener; the pipe to one that was ended is closed.
+        with contextlib.suppress(OSError, ValueError):
             self._child.stdin.write(json.dumps(record).encode("ascii") + b"\n")
             self._child.stdin.flush()
 
@@ -136,6 +136,8 @@ class Calculator:
     def end(self) -> None:
         """End the processes, whatever they are doing."""
         self._post, self._deliver, self._later = None, None, None
+        # Whatever is called later finds nothing to do, and starts no process.
+        self._working, self._waiting = None, None
         for process in (self._process, self._spare):
             if process is not None:
                 process.end()

@@ -11,6 +11,11 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Label, Static
 
+from rnn_calc.core.errors import RnnCalcError, printable
+
+# What the command advises, where here a key does.
+_FORCE = "add --force to write over it."
+
 _HELP = """\
 The form writes the command on the last line; the page shows what that
 command gives. A refused field gets a ✗; the last right result stays.
@@ -45,7 +50,7 @@ class Help(ModalScreen[None]):
 
 
 class Save(ModalScreen[None]):
-    """Asks for the name of a file; `save` is told it, and answers through `fail` or `dismiss`."""
+    """Asks for the name of a file; `save` is told it, and answers through `tell`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "cancel")]
 
@@ -54,6 +59,7 @@ class Save(ModalScreen[None]):
         self._title, self._name, self._save = title, name, save
         # The file that is known to exist: Enter once more writes over it.
         self._exists = ""
+        self._is_saving = False
 
     def compose(self) -> ComposeResult:
         """What is saved, the name, what is wrong with it."""
@@ -67,13 +73,23 @@ class Save(ModalScreen[None]):
         """Enter: save."""
         event.stop()
         path = event.value.strip()
-        if path:
+        if path and not self._is_saving:
+            self._is_saving = True
+            self._say(f"saving {path} …")
             self._save(path, path == self._exists)
 
-    def fail(self, message: str, path: str) -> None:
-        """Say why it was not saved, and what would."""
-        exists = message.endswith("add --force to write over it.")
+    def tell(self, path: str, error: RnnCalcError | None) -> None:
+        """Close where it was saved; else say why not, and what would do. Closed before, it hears nothing any more."""
+        if not self.is_attached:
+            return
+        self._is_saving = False
+        if error is None and self.is_active:
+            self.dismiss()
+            return
+        message = f"Saved: {path}" if error is None else str(error)
+        exists = message.endswith(_FORCE)
         self._exists = path if exists else ""
-        if exists:
-            message = message.replace("add --force to write over it.", "Enter once more writes over it.")
-        self.query_one("#problem", Static).update(message)
+        self._say(f"{message.removesuffix(_FORCE)}Enter once more writes over it." if exists else message)
+
+    def _say(self, text: str) -> None:
+        self.query_one("#problem", Static).update(printable(text))

@@ -1,8 +1,18 @@
-"""The screen under hostile hands: heavy work, huge and odd texts, keys that come too soon, names that steer terminals."""
+"""The screen under hostile hands: heavy work, huge and odd texts, keys that come too soon, names that steer."""
 
 from __future__ import annotations
 
-from tests.ui.driving import opening, played
+import os
+import time
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input, Static
+
+from rnn_calc.ui.calculator import Calculator
+from rnn_calc.ui.screens import Save
+from tests.ui.children import children
+from tests.ui.driving import Screen, opening, played
 
 
 def test_work_that_has_gone_on_for_long_is_dropped_for_the_first_change() -> None:
@@ -21,3 +31,113 @@ def test_work_that_has_gone_on_for_long_is_dropped_for_the_first_change() -> Non
             assert screen.command == "rnncalc bptt --d-h 4 --cell lstm --steps 3"
 
     played(scene())
+
+
+async def asked_where(screen: Screen, path: Path | str) -> Save:
+    """The question where to save, with an answer typed in."""
+    screen.app.live.page.focus()
+    await screen.press("s")
+    await screen.until(lambda: isinstance(screen.app.screen, Save), "the question")
+    asking = screen.app.screen
+    assert isinstance(asking, Save)
+    asking.query_one("#path", Input).value = str(path)
+    return asking
+
+
+def problem(asking: Save) -> str:
+    return str(asking.query_one("#problem", Static).content)
+
+
+def test_enter_twice_saves_once_and_closes_the_question(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with opening(tab="trace") as screen:
+            asking = await asked_where(screen, tmp_path / "twice.svg")
+            screen.strike("enter", "enter", "enter")
+            await screen.until(lambda: "Saved: " in screen.message, "word of it")
+            await screen.until(lambda: not asking.is_attached, "the question closed")
+            assert [path.name for path in tmp_path.iterdir()] == ["twice.svg"]
+
+    played(scene())
+
+
+def test_a_file_is_saved_though_the_question_was_closed_and_another_thing_asked(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with opening(tab="trace") as screen:
+            for name in ("first.svg", "second.json"):
+                asking = await asked_where(screen, tmp_path / name)
+                screen.strike("enter")
+                await screen.until(lambda asking=asking: "saving" in problem(asking), "the beginning")  # type: ignore[misc]
+                screen.strike("escape")
+                await screen.until(lambda: not isinstance(screen.app.screen, Save), "the question closed")
+            await screen.tab("quiz")
+            await screen.until(lambda: len(list(tmp_path.iterdir())) == 2 and not screen.app._saving, "both files")
+            assert {path.name for path in tmp_path.iterdir()} == {"first.svg", "second.json"}
+
+    played(scene())
+
+
+def test_why_nothing_was_saved_is_said_where_the_question_was_closed(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with opening(tab="trace") as screen:
+            asking = await asked_where(screen, tmp_path / "none" / "x.json")
+            screen.strike("enter")
+            await screen.until(lambda: "saving" in problem(asking), "the beginning")
+            screen.strike("escape")
+            await screen.until(lambda: "There is no folder" in screen.message, "word of it")
+            assert screen.is_error
+
+    played(scene())
+
+
+def test_a_pipe_that_nobody_reads_holds_nothing_up_and_its_process_ends_with_the_screen(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+
+    async def scene() -> None:
+        async with opening(tab="trace") as screen:
+            await asked_where(screen, tmp_path / "pipe.json")
+            screen.strike("enter")
+            await screen.until(lambda: screen.app._saving, "the beginning")
+            screen.strike("escape")
+            await screen.put("d_h", "5")
+            assert "--d-h 5" in screen.command
+
+    played(scene())
+
+
+def test_nothing_is_said_to_be_saved_that_is_not() -> None:
+    async def scene() -> None:
+        async with opening(tab="trace") as screen:
+            asking = await asked_where(screen, "-")
+            screen.strike("enter")
+            await screen.until(lambda: "stdout" in problem(asking), "the refusal")
+            assert asking.is_active
+
+    played(scene())
+
+
+def test_a_name_that_would_steer_the_terminal_is_shown_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def scene() -> None:
+        async with opening(tab="trace") as screen:
+            await asked_where(screen, "a\x1b[31m.json")
+            screen.strike("enter")
+            await screen.until(lambda: screen.message == r"Saved: a\x1b[31m.json", "word of it")
+            screen.app.live.put("text", "a\x1bb \u202ec d\ndc \udcff")
+            await screen.settle()
+            assert screen.command == r"rnncalc trace --text 'a\x1bb \u202ec d\ndc \udcff' --step 1"
+            screen.app.action_copy_command()
+
+    played(scene())
+
+
+def test_a_calculator_that_was_ended_starts_nothing_any_more() -> None:
+    before = children()
+    calculator = Calculator()
+    calculator.ask("page", command="bptt", args=["--steps", "20000"], layout=[80, 4, False, False])
+    calculator.ask("page", command="shapes", args=[], layout=[80, 4, False, False])
+    calculator.end()
+    time.sleep(0.15)
+    calculator._drop()
+    calculator._go_on()
+    assert children() == before
