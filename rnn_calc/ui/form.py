@@ -33,6 +33,8 @@ class _Names(Suggester):
 class Entry(Input):
     """An input whose arrow keys, and the wheel while it is chosen, count up and down or go through the choices."""
 
+    # As compact=True has it, which would find the styles of each entry once more before it is shown.
+    DEFAULT_CSS = "Entry { border: none !important; height: 1; padding: 0; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "count(1)", "+", key_display="↑"),
         Binding("down", "count(-1)", "−", key_display="↓"),
@@ -46,9 +48,7 @@ class Entry(Input):
 
     def __init__(self, field: Field, text: str) -> None:
         suggester = _Names(field) if field.kind == "name" else None
-        super().__init__(
-            text, compact=True, id=f"field-{field.name}", suggester=suggester, select_on_focus=field.kind != "text"
-        )
+        super().__init__(text, id=f"field-{field.name}", suggester=suggester, select_on_focus=field.kind != "text")
         self.field = field
 
     def action_count(self, by: int) -> None:
@@ -93,8 +93,8 @@ class _Mark(Label):
 class Row(Horizontal):
     """A field of the form in one line."""
 
-    def __init__(self, field: Field, text: str) -> None:
-        super().__init__(id=f"row-{field.name}", classes="row")
+    def __init__(self, field: Field, text: str, *, used: bool) -> None:
+        super().__init__(id=f"row-{field.name}", classes="row" if used else "row unused")
         self.field = field
         self.entry = Entry(field, text)
 
@@ -123,9 +123,9 @@ class Form(VerticalScroll, can_focus=False):
             super().__init__()
             self.name, self.text = name, text
 
-    def __init__(self, fields: Iterable[Field], *, id: str) -> None:
+    def __init__(self, fields: Iterable[Field], *, id: str, takes: tuple[str, ...]) -> None:
         super().__init__(id=id)
-        self.rows = {field.name: Row(field, "") for field in fields}
+        self.rows = {field.name: Row(field, "", used=field.name in takes) for field in fields}
         # What was put in by the program, and is no change of the user's.
         self._own: dict[str, str] = {}
 

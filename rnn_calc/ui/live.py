@@ -59,7 +59,7 @@ class Live(Horizontal):
 
     def compose(self) -> ComposeResult:
         """The form and the page."""
-        yield Form(FIELDS, id="form")
+        yield Form(FIELDS, id="form", takes=TAB[self.tab].takes)
         yield Page(id="page")
 
     @property

@@ -53,7 +53,7 @@ class QuizPanel(Horizontal):
 
     def compose(self) -> ComposeResult:
         """The fields, the page, and the line for the answer."""
-        yield Form(QUIZ_FIELDS, id="quiz-form")
+        yield Form(QUIZ_FIELDS, id="quiz-form", takes=tuple(field.name for field in QUIZ_FIELDS))
         with Vertical():
             yield Page(id="quiz-page")
             with Horizontal(id="answer-row"):
