@@ -33,14 +33,16 @@ class _Names(Suggester):
 class Entry(Input):
     """An input whose arrow keys, and the wheel while it is chosen, count up and down or go through the choices."""
 
-    # As compact=True has it, which would find the styles of each entry once more before it is shown.
-    DEFAULT_CSS = "Entry { border: none !important; height: 1; padding: 0; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "count(1)", "+", key_display="↑"),
         Binding("down", "count(-1)", "−", key_display="↓"),
         Binding("shift+up", f"count({_FAR})", "+10", key_display="⇧↑"),
         Binding("shift+down", f"count(-{_FAR})", "−10", show=False),
         Binding("escape", "leave", "To the page"),
+        # At once, and not when the field comes to it: what is typed next is for the next field.
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+        Binding("enter", "go_on", show=False, priority=True),
     ]
 
     class Left(Message):
@@ -48,19 +50,32 @@ class Entry(Input):
 
     def __init__(self, field: Field, text: str) -> None:
         suggester = _Names(field) if field.kind == "name" else None
-        super().__init__(text, id=f"field-{field.name}", suggester=suggester, select_on_focus=field.kind != "text")
+        super().__init__(
+            text, compact=True, id=f"field-{field.name}", suggester=suggester, select_on_focus=field.kind != "text"
+        )
         self.field = field
 
     def action_count(self, by: int) -> None:
         """Count up or down."""
         text = stepped(self.field, self.value, self.placeholder, by, self.cursor_position)
         if text != self.value:
+            # Behind the number that counted: of several widths the cursor stays at its own.
+            commas = self.value[: self.cursor_position].count(",")
             self.value = text
-            self.cursor_position = len(text) if self.field.kind != "widths" else min(self.cursor_position, len(text))
+            self.cursor_position = len(",".join(text.split(",")[: commas + 1]))
 
     def action_leave(self) -> None:
         """Go on to the page."""
         self.post_message(self.Left())
+
+    def action_go_on(self) -> None:
+        """On from the field, by Enter."""
+        self.screen.focus_next(self.query_ancestor(Form).onward)
+
+    def on_blur(self) -> None:
+        """A number or a name is read from its beginning."""
+        if self.field.kind != "text":
+            self.cursor_position = 0
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """The wheel counts where the input is chosen; elsewhere it scrolls the form."""
@@ -93,8 +108,8 @@ class _Mark(Label):
 class Row(Horizontal):
     """A field of the form in one line."""
 
-    def __init__(self, field: Field, text: str, *, used: bool) -> None:
-        super().__init__(id=f"row-{field.name}", classes="row" if used else "row unused")
+    def __init__(self, field: Field, text: str) -> None:
+        super().__init__(id=f"row-{field.name}", classes="row")
         self.field = field
         self.entry = Entry(field, text)
 
@@ -110,11 +125,12 @@ class Row(Horizontal):
     def mark(self, *, wrong: bool) -> None:
         """Show whether what the field holds was refused."""
         self.set_class(wrong, "wrong")
-        self.query_one(".label", Label).update(f"✗ {self.field.label}" if wrong else self.field.label)
+        # The sign stands in the margin: some labels are as wide as there is room for.
+        self.query_one(".label", Label).update(f"✗{self.field.label}" if wrong else self.field.label)
 
 
 class Form(VerticalScroll, can_focus=False):
-    """All fields, of which those show that the tab's command takes."""
+    """All fields, of which those show that the tab's command takes; `onward` selects where Enter goes."""
 
     class Changed(Message):
         """A field holds another text."""
@@ -123,9 +139,10 @@ class Form(VerticalScroll, can_focus=False):
             super().__init__()
             self.name, self.text = name, text
 
-    def __init__(self, fields: Iterable[Field], *, id: str, takes: tuple[str, ...]) -> None:
+    def __init__(self, fields: Iterable[Field], *, id: str, onward: str = "Entry") -> None:
         super().__init__(id=id)
-        self.rows = {field.name: Row(field, "", used=field.name in takes) for field in fields}
+        self.onward = onward
+        self.rows = {field.name: Row(field, "") for field in fields}
         # What was put in by the program, and is no change of the user's.
         self._own: dict[str, str] = {}
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.message import Message
-from textual.widgets import Input
 
 from rnn_calc.ui.calculator import Calculator, Reply
 from rnn_calc.ui.fields import FIELDS, TAB
@@ -59,7 +58,7 @@ class Live(Horizontal):
 
     def compose(self) -> ComposeResult:
         """The form and the page."""
-        yield Form(FIELDS, id="form", takes=TAB[self.tab].takes)
+        yield Form(FIELDS, id="form")
         yield Page(id="page")
 
     @property
@@ -99,11 +98,6 @@ class Live(Horizontal):
         """A field holds something else."""
         event.stop()
         self._change(event.name, event.text)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter goes on to the next field."""
-        event.stop()
-        self.screen.focus_next(Entry)
 
     def on_entry_left(self) -> None:
         """Esc in a field."""

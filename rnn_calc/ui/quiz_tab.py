@@ -15,7 +15,7 @@ from textual.widgets import Input, Label
 from rnn_calc.quiz.quiz import LEVELS, TOPICS
 from rnn_calc.ui.calculator import Reply
 from rnn_calc.ui.fields import Field
-from rnn_calc.ui.form import Entry, Form
+from rnn_calc.ui.form import Form
 from rnn_calc.ui.page import Page
 from rnn_calc.ui.saying import Said
 
@@ -53,7 +53,7 @@ class QuizPanel(Horizontal):
 
     def compose(self) -> ComposeResult:
         """The fields, the page, and the line for the answer."""
-        yield Form(QUIZ_FIELDS, id="quiz-form", takes=tuple(field.name for field in QUIZ_FIELDS))
+        yield Form(QUIZ_FIELDS, id="quiz-form", onward="#answer")
         with Vertical():
             yield Page(id="quiz-page")
             with Horizontal(id="answer-row"):
@@ -132,9 +132,7 @@ class QuizPanel(Horizontal):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter: judge the answer, or go on."""
         event.stop()
-        if isinstance(event.input, Entry):
-            self.focus_form()
-        elif self._judged:
+        if self._judged:
             self.number += 1
             self._ask()
         elif event.value.strip() and self._consult is not None:
