@@ -87,6 +87,7 @@ def test_the_first_answer_can_be_waited_for_before_there_is_a_screen() -> None:
     question = calculator.ask("page", command="params", args=[], layout=LAYOUT)
     reply = calculator.wait()
     calculator.end()
+    assert reply is not None
     assert (reply.question, text_of(reply)) == (question, calc("params").out)
     assert children() == before
 

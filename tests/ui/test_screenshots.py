@@ -45,9 +45,17 @@ _CELL, _LINE = 12.2, 24.4
 def described(picture: str) -> str:
     """A line for each run of letters, and for each of colour behind them: its place, its look, itself."""
     styles = {name: rules.replace("fill: ", "").rstrip(";") for name, rules in _RULE.findall(picture)}
-    lines = []
-    for color, x, y, width in _RECT.findall(picture):
-        lines.append((float(y), float(x), f"{round(float(width) / _CELL)} cells", color))
+    grounds: list[tuple[float, float, float, str]] = []
+    for y, x, width, color in sorted(
+        (float(y), float(x), float(width), color) for color, x, y, width in _RECT.findall(picture)
+    ):
+        last = grounds[-1] if grounds else (0.0, 0.0, 0.0, "")
+        # How many pieces a colour is drawn in cannot be seen.
+        if (last[0], last[3]) == (y, color) and abs(last[1] + last[2] - x) < _CELL / 2:
+            grounds[-1] = (y, last[1], last[2] + width, color)
+        else:
+            grounds.append((y, x, width, color))
+    lines = [(y, x, f"{round(width / _CELL)} cells", color) for y, x, width, color in grounds]
     for style, x, y, text in _TEXT.findall(picture):
         shown = text.replace("&#160;", " ")
         if shown.strip():
