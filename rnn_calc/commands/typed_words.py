@@ -66,7 +66,8 @@ def bash_word(value: str, typed: TypedWord, breaks: str) -> str:
     if typed.quote:
         start = max((at for at, char in typed.starts if char == typed.quote), default=0)
         rest = value[start:]
-        return rest if typed.quote == "'" else re.sub(r'(["\\$`])', r"\\\1", rest)
+        # Between single quotes nothing stands for one: it ends them, is written outside, and begins them again.
+        return rest.replace("'", r"'\''") if typed.quote == "'" else re.sub(r'(["\\$`])', r"\\\1", rest)
     starts = (at - (char == "@") for at, char in typed.starts if char in breaks and char not in "\"'")
     start = max(starts, default=0)
     return "".join(char if _SAFE.match(char) else f"\\{char}" for char in value[start:])

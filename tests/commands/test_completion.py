@@ -178,6 +178,7 @@ def test_a_name_that_bash_would_evaluate_is_quoted(tmp_path: Path) -> None:
     path = str(write_layers(tmp_path / "names.safetensors", ["$(touch x) `y` \"z\" 'q' \\"]))
     assert in_bash(f"rnncalc trace --model {path} --layer ")[1:] == [r"\$\(touch\ x\)\ \`y\`\ \"z\"\ \'q\'\ \\"]
     assert in_bash(f'rnncalc trace --model {path} --layer "$')[1:] == [r"\$(touch x) \`y\` \"z\" 'q' \\"]
+    assert in_bash(f"rnncalc trace --model {path} --layer '$")[1:] == ["$(touch x) `y` \"z\" '\\''q'\\'' \\"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93", struct.pack("<Q", 2**62), b"\x08" + bytes(7) + b'{"a":3}x'])

@@ -125,6 +125,18 @@ def test_a_tab_completes_the_line(shell: str, folder: Path, tmp_path: Path) -> N
     assert not (folder / "made").exists()
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_quote_in_a_name_does_not_end_the_word_that_is_completed(shell: str, tmp_path: Path) -> None:
+    environment = installed(shell, tmp_path / "home")
+    name = "it's; touch made; 'x"
+    write_layers(tmp_path / "net.safetensors", [name, "plain"])
+    before = "rnncalc trace --model net.safetensors --layer "
+    lines = [before + begun for begun in ("it", "'it", '"it')]
+    found = typed(shell, lines, environment, tmp_path)
+    assert [words[-1] for words in found] == [name] * 3
+    assert not (tmp_path / "made").exists()
+
+
 def in_fish(line: str, environment: Mapping[str, str], folder: Path) -> list[str]:
     command = ["fish", "-c", "complete --do-complete $argv[1]", line]
     result = subprocess.run(command, env=dict(environment), cwd=folder, capture_output=True, check=True, timeout=60)
