@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import shlex
@@ -20,6 +21,7 @@ from pathlib import Path
 from string import Template
 
 from aiohttp import WSCloseCode, web
+from aiohttp.http_exceptions import HttpProcessingError
 from textual_serve.app_service import AppService
 from textual_serve.download_manager import DownloadManager
 from textual_serve.server import Server, to_int
@@ -33,12 +35,18 @@ _PATIENCE = 3.0
 _CLOSING = 1.0
 # Bytes that are more than settings of the terminal: a screen.
 _A_SCREEN = 200
+# Columns, or rows: more than any window has. A screen takes memory for each.
+_MOST_CELLS = 1000
 
 # textual.js writes its style sheets into the page; scripts, fonts and all else come from files of this server.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'; img-src 'self'; "
     "connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+
+# What is no request is answered as such; nobody who looks at the terminal can do anything about it.
+_LOG = logging.getLogger(__name__)
+_LOG.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -69,7 +77,7 @@ class Program(AppService):
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
-            env=self._build_environment(width, height),
+            env=self._build_environment(_within(width), _within(height)),
             process_group=0 if os.name == "posix" else None,
         )
         assert process.stdin is not None
@@ -94,6 +102,10 @@ class Program(AppService):
         self._in_focus = True
         if self._has_drawn:
             await super().focus()
+
+    async def set_terminal_size(self, width: int, height: int) -> None:
+        """The window has another size."""
+        await super().set_terminal_size(_within(width), _within(height))
 
     async def blur(self) -> None:
         """The tab has lost the focus."""
@@ -120,6 +132,11 @@ class Program(AppService):
             await asyncio.wait([task])
 
 
+def _within(cells: int) -> int:
+    """As many columns or rows as a window may have."""
+    return max(1, min(int(cells), _MOST_CELLS))
+
+
 def _kill(process: Process) -> None:
     """End the program and what it started."""
     with contextlib.suppress(ProcessLookupError):
@@ -143,7 +160,8 @@ class Site(Server):
     async def open(self, listening: socket.socket) -> AsyncIterator[None]:
         """The site is open while this is entered; then all tabs are closed and their programs ended."""
         # No line for each request; a handler that is left gets as long as a program has to end.
-        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=2 * (_PATIENCE + _CLOSING))
+        patience = 2 * (_PATIENCE + _CLOSING)
+        runner = web.AppRunner(self._application(), access_log=None, logger=_LOG, shutdown_timeout=patience)
         await runner.setup()
         try:
             await web.SockSite(runner, listening).start()
@@ -177,7 +195,7 @@ class Site(Server):
             raise web.HTTPForbidden(text="This server answers to 127.0.0.1 and localhost only.\n")
         if request.headers.get("Origin", f"http://{request.host}") != f"http://{request.host}":
             raise web.HTTPForbidden(text="Pages of other sites may not ask here.\n")
-        first = request.path.split("/")[1]
+        first = request.path.removeprefix("/").partition("/")[0]
         if first != "download" and not secrets.compare_digest(first.encode(), self.key.encode()):
             raise web.HTTPForbidden(text="The address lacks its key: open the one that rnncalc ui --web has printed.\n")
         return await handler(request)
@@ -194,7 +212,10 @@ class Site(Server):
         self._tabs.add(tab)
         try:
             await program.start(to_int(request.query.get("width", ""), 80), to_int(request.query.get("height", ""), 24))
-            await self._process_messages(tab, program)
+            # textual.js sends none that cannot be read; whoever else does has lost the tab.
+            with contextlib.suppress(ValueError, TypeError, LookupError, AttributeError, AssertionError):
+                await self._process_messages(tab, program)
+            await tab.close(code=WSCloseCode.UNSUPPORTED_DATA)
         finally:
             self._tabs.discard(tab)
             await program.stop()

@@ -122,6 +122,44 @@ def test_what_a_broken_program_says_is_an_error_and_its_tab_is_closed() -> None:
         assert b"broken" in err
 
 
+@pytest.mark.parametrize(
+    "line", ["OPTIONS *", "GET http://127.0.0.1", "CONNECT rebound.example:80", "GET /\xff", "GET ?"]
+)
+def test_a_request_that_is_none_is_refused_without_a_word(line: str) -> None:
+    with serving() as served:
+        port = urlsplit(served.url).port
+        with socket.create_connection(("127.0.0.1", port or 0), timeout=30) as connection:
+            connection.sendall(f"{line} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode("latin-1"))
+            assert connection.recv(12)[-3:] in (b"400", b"403")
+        assert served.stop() == (0, b"", b"")
+
+
+@needs_proc
+@pytest.mark.parametrize("message", ["no json", "{}", "[]", '["stdin", 5]', '["resize", {}]', '["stdin", "\\ud800"]'])
+def test_a_message_that_is_none_closes_its_tab_and_nothing_else(message: str) -> None:
+    with serving() as served:
+        served.get("ws", socket=True)
+        served.wait_for_programs(some=True)
+        tab = served._connections[-1].sock
+        assert tab is not None
+        tab.sendall(bytes((0x81, 0x80 | len(message))) + bytes(4) + message.encode())
+        served.wait_for_programs(some=False)
+        assert served.get().status == 200
+        assert served.stop() == (0, b"", b"")
+
+
+# A window is told to a program as it is, but none is as large as that: its screen would fill all memory.
+_SIZES = "import os, sys; sys.exit(os.environ['COLUMNS'] + ' ' + os.environ['ROWS'])"
+
+
+@needs_proc
+def test_a_window_is_at_most_as_large_as_windows_are() -> None:
+    with serving(_SIZES) as served:
+        served.get(f"ws?width={10**9}&height=-5", socket=True).read()
+        served.wait_for_programs(some=False)
+        assert served.stop()[2].split()[-2:] == [b"1000", b"1"]
+
+
 def test_a_taken_port_is_named_with_a_free_one() -> None:
     with socket.socket() as taking:
         taking.bind(("127.0.0.1", 0))
