@@ -10,6 +10,9 @@ from rnn_calc.core.cells import CELLS
 from rnn_calc.core.conventions import CONVENTIONS
 from rnn_calc.core.equations import ACTIVATIONS
 
+# Longer numbers are typed, and not counted up.
+_MOST_DIGITS = 18
+
 # whole: a whole number. widths: one, or one for each layer with commas between. decimal: a number with hundredths.
 # name: one of some choices. text: anything.
 Kind = Literal["whole", "widths", "decimal", "name", "text"]
@@ -106,11 +109,15 @@ def stepped(field: Field, text: str, shown: str, by: int, place: int = 0) -> str
         return str(max(Decimal("0.01"), value + Decimal(by) / 100).quantize(Decimal("0.01")))
     parts = (text or shown).split(",") if field.kind == "widths" else [text or shown]
     index = text[:place].count(",") if len(parts) > 1 else 0
-    number = parts[index].strip()
-    if not (number.isascii() and number.isdecimal() and len(number) < 18):
-        number = shown if shown.isdecimal() else field.start
-    parts[index] = str(max(field.least, int(number) + by))
+    number = next(known for text in (parts[index], shown, field.start) if (known := whole(text)) is not None)
+    parts[index] = str(max(field.least, number + by))
     return ",".join(part.strip() for part in parts)
+
+
+def whole(text: str) -> int | None:
+    """The whole number that is typed, as far as one counts; others, and what is none, are nothing."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _MOST_DIGITS else None
 
 
 def _next(choices: tuple[str, ...], name: str, by: int) -> str:

@@ -10,7 +10,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 
 from rnn_calc.ui.calculator import Calculator, Reply
-from rnn_calc.ui.fields import FIELDS, TAB
+from rnn_calc.ui.fields import FIELDS, TAB, whole
 from rnn_calc.ui.form import Entry, Form
 from rnn_calc.ui.options import describe
 from rnn_calc.ui.page import Page
@@ -126,6 +126,7 @@ class Live(Horizontal):
     def restart(self, session: Session) -> None:
         """Another session altogether."""
         self.session = session
+        self._changed, self._wrong = [], {}
         self._fill()
         self._ask()
 
@@ -156,7 +157,8 @@ class Live(Horizontal):
     def _count(self, name: str, by: int, most: str) -> None:
         """Count a field up or down, from 1 as far as there are any; below 1 a unit is none."""
         now = self.session.text(name)
-        number = int(now) + by if now.isdecimal() else max(0, by)
+        known = whole(now)
+        number = max(0, by) if known is None else known + by
         if number == 0 and name == "unit":
             self.put(name, "")
         elif number >= 1 and not (most and number > int(most)):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from secrets import randbelow
+from shlex import quote
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -48,6 +50,9 @@ class QuizPanel(Horizontal):
         self._consult: Consult | None = None
         self._room = 0
         self._judged = False
+        # How often something was asked; while an answer is judged, no other one is.
+        self._turn = 0
+        self._is_judging = False
         self._right = 0
         self._answered = 0
 
@@ -69,8 +74,8 @@ class QuizPanel(Horizontal):
     def command_line(self) -> str:
         """The command that asks the same questions."""
         words = ["rnncalc quiz", f"--seed {self.seed}"]
-        words += [f"--topic {self.topic}"] if self.topic else []
-        words += [f"--level {self.level}"] if self.level else []
+        words += [f"--topic {quote(self.topic)}"] if self.topic else []
+        words += [f"--level {quote(self.level)}"] if self.level else []
         words += [f"--questions {self.number}"] if self.number > 10 else []
         return " ".join(words)
 
@@ -109,8 +114,11 @@ class QuizPanel(Horizontal):
         self.number = 1
         self._ask()
 
-    def replied(self, reply: Reply) -> None:
-        """A question was made, or an answer judged."""
+    def _replied(self, turn: int, reply: Reply) -> None:
+        """A question was made, or an answer judged; of another quiz meanwhile, or another width, it is not shown."""
+        if turn != self._turn:
+            return
+        self._is_judging = False
         if reply.error is not None:
             self.post_message(Said(str(reply.error), error=True))
             return
@@ -135,13 +143,14 @@ class QuizPanel(Horizontal):
         if self._judged:
             self.number += 1
             self._ask()
-        elif event.value.strip() and self._consult is not None:
-            self._consult(self.replied, "judge", **self._which(), answer=event.value)
+        elif event.value.strip() and not self._is_judging:
+            self._is_judging = True
+            self._put("judge", answer=event.value)
 
     def on_page_resized(self, event: Page.Resized) -> None:
         """The page is of another width."""
         event.stop()
-        if self._consult is not None and not self._judged and self.page.room != self._room:
+        if not (self._judged or self._is_judging) and self.page.room != self._room:
             self._ask()
 
     def _asked(self) -> None:
@@ -150,13 +159,16 @@ class QuizPanel(Horizontal):
         self._say()
 
     def _ask(self) -> None:
-        if self._consult is None:
-            return
         if self._judged:
             self.query_one("#answer", Input).value = ""
-        self._judged = False
+        self._judged = self._is_judging = False
         self._room = self.page.room
-        self._consult(self.replied, "question", **self._which())
+        self._put("question")
+
+    def _put(self, op: str, **more: object) -> None:
+        if self._consult is not None:
+            self._turn += 1
+            self._consult(partial(self._replied, self._turn), op, **self._which(), **more)
 
     def _which(self) -> dict[str, object]:
         layout = [self.page.room, 4, False, not self.app.no_color]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from textual.widgets import Input, Static
 
-from rnn_calc.ui.calculator import Calculator
+from rnn_calc.ui.calculator import Calculator, Reply
 from rnn_calc.ui.screens import Save
 from tests.ui.children import children
 from tests.ui.driving import Screen, opening, played
@@ -141,3 +143,72 @@ def test_a_calculator_that_was_ended_starts_nothing_any_more() -> None:
     calculator._drop()
     calculator._go_on()
     assert children() == before
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "\u0663", "-", "1e9"])
+@pytest.mark.parametrize(("name", "key"), [("step", "right"), ("unit", "u")])
+def test_a_step_that_nobody_counts_to_is_counted_from_the_first(name: str, key: str, text: str) -> None:
+    async def scene() -> None:
+        async with opening(tab="trace") as screen:
+            screen.app.live.put(name, text)
+            await screen.settle()
+            assert screen.wrong == ([name] if text != "\u0663" else [])
+            screen.app.live.page.focus()
+            await screen.press(key)
+            assert screen.entry(name).value == "1"
+            assert screen.wrong == []
+
+    played(scene())
+
+
+async def asked_in_the_quiz(screen: Screen) -> None:
+    screen.app.quiz.seed = 7
+    screen.app.action_tab("quiz")
+    await screen.until(lambda: "Question 1" in screen.app.quiz.page.text, "the first question")
+
+
+def test_enter_twice_is_one_answer() -> None:
+    async def scene() -> None:
+        async with opening() as screen:
+            await asked_in_the_quiz(screen)
+            screen.strike("1", "enter", "enter", "enter")
+            await screen.until(lambda: " of " in screen.message and "right" in screen.message, "the verdict")
+            await screen.settle()
+            assert (screen.app.quiz._answered, screen.app.quiz.number) == (1, 1)
+            assert " of 1 right" in screen.message
+
+    played(scene())
+
+
+def test_an_answer_that_is_judged_when_another_quiz_begins_counts_for_neither() -> None:
+    async def scene() -> None:
+        async with opening() as screen:
+            await asked_in_the_quiz(screen)
+            quiz = screen.app.quiz
+            asked: list[tuple[str, Callable[[Reply], None]]] = []
+            quiz._consult = lambda then, op, **_: asked.append((op, then))
+            screen.strike("1", "enter")
+            await screen.until(lambda: asked, "judging")
+            quiz.query_one("#field-level", Input).value = "1"
+            await screen.until(lambda: len(asked) == 2, "the new quiz")
+            ((first, judged), (second, _)) = asked
+            assert (first, second) == ("judge", "question")
+            judged(Reply(1, {"lines": [], "right": True, "message": "Right."}))
+            assert quiz._answered == 0
+            assert "Question 1" in quiz.page.text
+
+    played(scene())
+
+
+def test_a_topic_that_a_shell_would_run_is_quoted() -> None:
+    async def scene() -> None:
+        async with opening() as screen:
+            await asked_in_the_quiz(screen)
+            screen.app.quiz.query_one("#field-topic", Input).value = "x; touch made"
+            await screen.until(lambda: screen.is_error, "the refusal")
+            await screen.tab("shapes")
+            await screen.tab("quiz")
+            await screen.until(lambda: "quiz" in screen.command, "the command")
+            assert shlex.split(screen.command)[-2:] == ["--topic", "x; touch made"]
+
+    played(scene())
