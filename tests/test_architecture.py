@@ -76,6 +76,7 @@ CORE_ORDER = (
     "frameworks",
     "conventions",
     "layers",
+    "stages",
     "network",
     "notation",
     "structure",

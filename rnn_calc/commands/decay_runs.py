@@ -12,8 +12,8 @@ from rnn_calc.core.errors import UsageError, quoted
 if TYPE_CHECKING:
     from rnn_calc.commands.setup import Setup
     from rnn_calc.core.layer_trace import LayerTrace
-    from rnn_calc.core.network import Layer
     from rnn_calc.core.pairs import PairDecay
+    from rnn_calc.core.stages import Layer
     from rnn_calc.core.trace import Trace
     from rnn_calc.show.decay_series import NetworkDecay
 

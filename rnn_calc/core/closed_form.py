@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from math import prod
 from typing import NamedTuple
 
-from rnn_calc.core.network import Extent
 from rnn_calc.core.sizes import Sizes
+from rnn_calc.core.stages import Extent
 
 
 class Term(NamedTuple):

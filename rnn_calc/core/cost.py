@@ -9,10 +9,11 @@ from rnn_calc.core.cells import GATE_NAMES
 from rnn_calc.core.closed_form import ClosedForm, Term, collect
 from rnn_calc.core.conventions import CONVENTIONS, Convention
 from rnn_calc.core.errors import DataError, did_you_mean, listed, quoted
-from rnn_calc.core.network import Layer, Network, Stage
+from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.operations import ACTIVATIONS, BIASES, ELEMENTWISE, OPERATIONS, Work, works
 from rnn_calc.core.run import Run, make_run
+from rnn_calc.core.stages import Layer, Stage
 
 # What may count: the option's name, and the operations it stands for.
 COUNTABLE = {

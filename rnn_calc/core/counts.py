@@ -11,8 +11,9 @@ from rnn_calc.core.closed_form import ClosedForm, Term, collect, term_of
 from rnn_calc.core.conventions import CONVENTIONS, Convention
 from rnn_calc.core.equations import Parameter
 from rnn_calc.core.errors import DataError
-from rnn_calc.core.network import Layer, Network
+from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
+from rnn_calc.core.stages import Layer
 
 
 class ParameterCount(NamedTuple):

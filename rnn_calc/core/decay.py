@@ -28,9 +28,9 @@ from rnn_calc.core.equations import (
 from rnn_calc.core.evaluation import Values
 from rnn_calc.core.layer_trace import LayerTrace
 from rnn_calc.core.measurable import check_request, check_states, check_values, check_weights
-from rnn_calc.core.network import Layer
 from rnn_calc.core.products import TOLERANCE
 from rnn_calc.core.spectra import Spectrum, recurrent_spectra
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
 

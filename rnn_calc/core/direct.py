@@ -11,7 +11,7 @@ import numpy as np
 from rnn_calc.core.engine import Engine
 from rnn_calc.core.equations import COMPLEMENT, Apply, Expression, Hadamard, Quotient, Sum, Vector
 from rnn_calc.core.evaluation import Values, evaluate
-from rnn_calc.core.network import Layer
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.weights import Array
 
 

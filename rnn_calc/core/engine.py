@@ -14,8 +14,8 @@ import numpy as np
 
 from rnn_calc.core.equations import Equation, Expression, Vector, axis_of, walk
 from rnn_calc.core.evaluation import Values, evaluate
-from rnn_calc.core.network import Layer
 from rnn_calc.core.program import Program, depends_on_state
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.stepping import Recurrence, StepLoop
 from rnn_calc.core.weights import Array, Weights
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from math import exp, fsum, inf, log, log1p
 from typing import NamedTuple
 
-from rnn_calc.core.network import Layer, Network
+from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
+from rnn_calc.core.stages import Layer
 
 _FORGET = "f"
 _ROLES = ("bias", "recurrent_bias")

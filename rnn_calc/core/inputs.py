@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_calc.core.errors import DataError
-from rnn_calc.core.network import Layer, Network
+from rnn_calc.core.network import Network
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.weights import Array
 
 Indices = NDArray[np.int64]

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from rnn_calc.core.equations import MAX_SLOPE, Parameter
-from rnn_calc.core.network import Layer, Network
+from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.spectra import RECURRENT, spectral_norm, spectral_radius
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.storage import read_arrays
 from rnn_calc.core.weights import Array
 

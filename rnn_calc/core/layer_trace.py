@@ -11,7 +11,7 @@ from rnn_calc.core.engine import Engine, Watch
 from rnn_calc.core.equations import Expression, Sum
 from rnn_calc.core.evaluation import Values, evaluate
 from rnn_calc.core.inputs import Indices, backward, within
-from rnn_calc.core.network import Layer
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.weights import Array, Weights
 
 

@@ -12,7 +12,7 @@ from rnn_calc.core.engine import Engine
 from rnn_calc.core.equations import Product, Quotient, parameters, walk
 from rnn_calc.core.errors import DataError, NonFiniteError, listed, quoted
 from rnn_calc.core.evaluation import Values
-from rnn_calc.core.network import Layer
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.trace import Trace
 
 # What float64 can keep for any size of network, and what still counts as a certificate.

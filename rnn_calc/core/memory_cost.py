@@ -22,10 +22,11 @@ from rnn_calc.core.equations import (
     axis_of,
     operands,
 )
-from rnn_calc.core.network import Extent, Network, Stage
+from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.operations import Needs, is_activation, key_of
 from rnn_calc.core.run import Run, make_run
+from rnn_calc.core.stages import Extent, Stage
 
 # Bytes a number takes. No gradient fits in int8: it is for weights that are no longer trained.
 DTYPES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}

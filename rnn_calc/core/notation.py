@@ -24,8 +24,9 @@ from rnn_calc.core.equations import (
 )
 from rnn_calc.core.errors import DataError, did_you_mean, quoted
 from rnn_calc.core.frameworks import CellLayout, Joined
-from rnn_calc.core.network import BACKWARD, Extent, Layer, Network
+from rnn_calc.core.network import BACKWARD, Network
 from rnn_calc.core.sizes import Sizes
+from rnn_calc.core.stages import Extent, Layer
 
 Step = int | Literal["t"]
 

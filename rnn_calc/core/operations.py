@@ -23,7 +23,8 @@ from rnn_calc.core.equations import (
     operands,
     walk,
 )
-from rnn_calc.core.network import Layer, Network, Stage
+from rnn_calc.core.network import Network
+from rnn_calc.core.stages import Layer, Stage
 
 # A matrix's role, and what its products are called; a readout may go through the embedding's table.
 PRODUCTS = {

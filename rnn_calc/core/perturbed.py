@@ -25,7 +25,8 @@ from rnn_calc.core.equations import (
     Sum,
     Vector,
 )
-from rnn_calc.core.network import Layer, Network
+from rnn_calc.core.network import Network
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
 

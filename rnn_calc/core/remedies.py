@@ -20,8 +20,9 @@ from rnn_calc.core.direct import share_that_stays
 from rnn_calc.core.engine import Watch
 from rnn_calc.core.equations import COMPLEMENT, Apply, Expression, Parameter, Quotient, Vector
 from rnn_calc.core.errors import DataError, NonFiniteError
-from rnn_calc.core.network import Layer, Network
+from rnn_calc.core.network import Network
 from rnn_calc.core.spectra import RECURRENT, recurrent_parameters, scale_recurrent
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.trace import trace
 from rnn_calc.core.weights import Init, Weights, make_weights
 

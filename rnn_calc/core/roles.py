@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rnn_calc.core.cells import GATE_NAMES
 from rnn_calc.core.equations import Parameter
-from rnn_calc.core.network import Layer
 from rnn_calc.core.notation import Notation, Stored
+from rnn_calc.core.stages import Layer
 
 # What a parameter does, and to what it does it in a cell without gates, or in all gates at once.
 _ROLES = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rnn_calc.core.network import Extent, Layer
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.packing import Packing, write_values
+from rnn_calc.core.stages import Extent, Layer
 from rnn_calc.core.tensors import Mode, Tensor
 
 # An axis: what it is called and how long it is.

@@ -24,11 +24,12 @@ from rnn_calc.core.equations import (
     walk,
 )
 from rnn_calc.core.errors import DataError, SizeError
-from rnn_calc.core.network import Layer, Network, Stage
+from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation, Stored
 from rnn_calc.core.packing import Packing
 from rnn_calc.core.roles import describe_stored
 from rnn_calc.core.sequences import Span, sequence_tensors
+from rnn_calc.core.stages import Layer, Stage
 from rnn_calc.core.tensors import Mode, Tensor
 from rnn_calc.core.unrolling import Chain, UnrolledStep, chains_of, unroll_network
 

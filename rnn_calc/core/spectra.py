@@ -9,7 +9,7 @@ import numpy as np
 
 from rnn_calc.core.equations import Parameter
 from rnn_calc.core.errors import DataError, NonFiniteError, did_you_mean, listed, quoted
-from rnn_calc.core.network import Stage
+from rnn_calc.core.stages import Stage
 from rnn_calc.core.weights import Array, Weights
 
 

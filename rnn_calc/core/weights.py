@@ -13,8 +13,9 @@ from rnn_calc.core.display import Displayed
 from rnn_calc.core.equations import Parameter
 from rnn_calc.core.errors import DataError, NonFiniteError, did_you_mean, listed, quoted
 from rnn_calc.core.memory import FLOAT64, require_memory
-from rnn_calc.core.network import Layer, Network
+from rnn_calc.core.network import Network
 from rnn_calc.core.notation import write_axes, write_shape
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.vocabulary import INITS
 
 Array = NDArray[np.float64]

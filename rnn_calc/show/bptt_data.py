@@ -9,7 +9,7 @@ import numpy as np
 
 from rnn_calc.core.backward import Scaled
 from rnn_calc.core.gradients import LayerGradients
-from rnn_calc.core.network import Layer
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.stored_gradients import LagShares
 from rnn_calc.core.weights import Array
 from rnn_calc.show.bptt_report import Bptt

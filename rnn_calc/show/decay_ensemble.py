@@ -11,7 +11,7 @@ import numpy as np
 
 from rnn_calc.core.decay import Decay, Verdict
 from rnn_calc.core.ensembles import EnsembleDecay
-from rnn_calc.core.network import Layer
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.weights import Array
 from rnn_calc.show.charts import chart_figure
 from rnn_calc.show.decay_certificate import certificate_block, certificate_json

@@ -11,10 +11,10 @@ import numpy as np
 from rnn_calc.core.block_norms import STATE
 from rnn_calc.core.decay import Decay, DecayReport
 from rnn_calc.core.lyapunov import LyapunovReport
-from rnn_calc.core.network import Layer
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.pairs import PairDecay
 from rnn_calc.core.stack_linearization import StackDecay
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.weights import Array
 from rnn_calc.show.document import Text
 from rnn_calc.show.theory import write_block

@@ -18,8 +18,8 @@ from rnn_calc.core.equations import (
     operands,
     walk,
 )
-from rnn_calc.core.network import Layer, Stage
 from rnn_calc.core.notation import Notation
+from rnn_calc.core.stages import Layer, Stage
 from rnn_calc.core.trace import Trace
 from rnn_calc.show.document import Layout, Line
 from rnn_calc.show.format import plural, short, vector

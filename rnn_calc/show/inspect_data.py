@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rnn_calc.core.cells import GATE_NAMES
 from rnn_calc.core.errors import printable
-from rnn_calc.core.network import Layer
 from rnn_calc.core.notation import Notation
+from rnn_calc.core.stages import Layer
 from rnn_calc.show.inspect_theory import theory_of
 from rnn_calc.show.output import json_object
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from math import isfinite, log10
 
 from rnn_calc.core.equations import Vector
-from rnn_calc.core.network import Layer
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.path_search import Product
 from rnn_calc.core.paths import PathReport, Unit, UnitPath
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.weights import Array
 from rnn_calc.show.bptt_report import PathShown
 from rnn_calc.show.document import Block, Column, Table, Text, Value

@@ -6,7 +6,7 @@ import numpy as np
 
 from rnn_calc.core.equations import Expression, Vector, operands
 from rnn_calc.core.evaluation import Values, evaluate
-from rnn_calc.core.network import Layer, Stage
+from rnn_calc.core.stages import Layer, Stage
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
 

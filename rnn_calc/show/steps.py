@@ -7,8 +7,8 @@ from itertools import islice
 
 from rnn_calc.core.equations import Apply, Equation, Parameter, Sum, axis_of, walk
 from rnn_calc.core.layer_trace import LayerTrace
-from rnn_calc.core.network import Layer
 from rnn_calc.core.notation import Notation
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.weights import Array
 from rnn_calc.show.document import Column, Table
 from rnn_calc.show.selection import Selection

@@ -9,7 +9,7 @@ from rnn_calc.core.decay import Decay, DecayReport
 from rnn_calc.core.direct import DirectPath
 from rnn_calc.core.equations import COMPLEMENT, Apply, Expression, Vector
 from rnn_calc.core.growth import direct_norm
-from rnn_calc.core.network import Layer
+from rnn_calc.core.stages import Layer
 from rnn_calc.show.eigenvalue_rule import Single, about_eigenvalues, about_transients
 from rnn_calc.show.format import ABOUT_ONE, apart_from_1, plural, power_of_ten, short
 

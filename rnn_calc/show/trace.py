@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rnn_calc.core.equations import Vector
-from rnn_calc.core.network import Layer, Network
+from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.trace import Trace
 from rnn_calc.core.weights import Array
 from rnn_calc.show.document import Block, Column, Document, Figure, Table, Text, Value

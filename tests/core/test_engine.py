@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rnn_calc.core.cells import CELLS
 from rnn_calc.core.engine import Engine
 from rnn_calc.core.equations import ACTIVATIONS
-from rnn_calc.core.network import Layer, Network
+from rnn_calc.core.network import Network
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.weights import Weights
 from tests import references
 from tests.core.cells import CASES, Case

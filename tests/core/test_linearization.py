@@ -9,7 +9,8 @@ from rnn_calc.core.cells import CELLS, Cell
 from rnn_calc.core.engine import Engine
 from rnn_calc.core.equations import ACTIVATIONS, H_PREV, Affine, Apply, Equation
 from rnn_calc.core.linearization import Linearization
-from rnn_calc.core.network import Layer, Network
+from rnn_calc.core.network import Network
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.weights import Weights
 from tests import references
 from tests.core.cells import CASES, Case

@@ -16,8 +16,9 @@ import pytest
 
 from rnn_calc.core.cells import CELLS, Cell
 from rnn_calc.core.equations import MERGES
-from rnn_calc.core.network import Layer, Network
+from rnn_calc.core.network import Network
 from rnn_calc.core.notation import Notation
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.trace import Trace, trace, trace_blocks
 from rnn_calc.show.document import Layout
 from rnn_calc.show.explain import draw_explanation

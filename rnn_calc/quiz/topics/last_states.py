@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rnn_calc.core.inputs import all_layers
-from rnn_calc.core.network import Layer
 from rnn_calc.core.notation import Notation
 from rnn_calc.core.shapes import ShapeReport, shapes
+from rnn_calc.core.stages import Layer
 from rnn_calc.core.trace import trace
 from rnn_calc.core.weights import make_weights
 from rnn_calc.quiz.answers import ChoiceAnswer, ShapeAnswer
