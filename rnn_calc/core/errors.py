@@ -79,11 +79,16 @@ def quoted(text: object) -> str:
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """A sentence naming the choice nearest to `word`, or an empty string; meant to end a message."""
+    """A sentence naming the choice nearest to `word`, or an empty string; meant to end a message.
+
+    Nearest is what has fewest letters beyond a beginning of two or more, else what is spelt most alike.
+    """
     import difflib
 
+    folded = word.casefold()[:200]
     by_folded = {choice.casefold(): choice for choice in choices}
-    close = difflib.get_close_matches(word.casefold()[:200], by_folded, n=1, cutoff=0.5)
+    begun = [name for name in by_folded if len(folded) > 1 and name.startswith(folded)]
+    close = sorted(begun, key=len) or difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.5)
     return f" Did you mean {by_folded[close[0]]}?" if close else ""
 
 

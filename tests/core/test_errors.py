@@ -62,6 +62,13 @@ def test_the_nearest_word_is_found_whatever_its_case() -> None:
     assert did_you_mean("elephant", ["W_hh", "b_h"]) == ""
 
 
+def test_a_name_that_was_only_begun_is_the_nearest() -> None:
+    assert did_you_mean("py", ["keras", "pytorch"]) == " Did you mean pytorch?"
+    assert did_you_mean("Grad", ["trace", "gradient-decay"]) == " Did you mean gradient-decay?"
+    assert did_you_mean("ls", ["lstm-peephole", "lstm", "als"]) == " Did you mean lstm?"
+    assert did_you_mean("p", ["keras", "pytorch"]) == ""
+
+
 @pytest.mark.parametrize(("words", "sentence"), [(["a"], "a"), (["a", "b"], "a or b"), (["a", "b", "c"], "a, b or c")])
 def test_words_are_joined_as_a_sentence_does_it(words: list[str], sentence: str) -> None:
     assert listed(words) == sentence
