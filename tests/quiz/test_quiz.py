@@ -8,6 +8,7 @@ import subprocess
 import sys
 from functools import cache
 
+import numpy as np
 import pytest
 
 from rnn_calc.core.errors import UsageError
@@ -15,6 +16,7 @@ from rnn_calc.quiz.answers import LETTERS, ChoiceAnswer, ShapeAnswer
 from rnn_calc.quiz.numbers import CountAnswer, NumberAnswer
 from rnn_calc.quiz.question import Question
 from rnn_calc.quiz.quiz import LEVELS, TOPICS, make_quiz, question_at
+from rnn_calc.quiz.topics.decay import DecayFacts
 from rnn_calc.quiz.topics.step import StepFacts
 from rnn_calc.quiz.topics.transposed import TransposedFacts
 from rnn_calc.show.document import Block, Document, Layout
@@ -197,6 +199,30 @@ def test_the_transposed_matrix_is_not_square() -> None:
         assert isinstance(facts, TransposedFacts)
         assert isinstance(expected, ChoiceAnswer)
         assert len(set(facts.shapes[expected.right][1])) == 2
+
+
+def test_a_decay_without_gates_is_derived_from_the_factor_of_a_step() -> None:
+    """Where the slopes stay as they are, the power of the printed matrix has the measured norms."""
+    powers = 0
+    for question in (q for level in LEVELS for q in questions("decay", level)):
+        said = "\n".join(page(question.derivation))
+        assert isinstance(question.facts, DecayFacts)
+        assert ("diag(φ′(z_t)) W_hh" in said) is (question.facts.setting.cell == "rnn")
+        if shown := re.search(r"= (\[\[.*\]\])\^lag", said):
+            powers += 1
+            matrix = np.array(ast.literal_eval(shown[1]))
+            for lag, norm in re.findall(r"^ *(\d+) +([\d.e+-]+)$", said, re.MULTILINE):
+                ours = np.linalg.norm(np.linalg.matrix_power(matrix, int(lag)), 2)
+                # Four digits are printed of the norm.
+                assert float(norm) == pytest.approx(ours, rel=1e-3, abs=1e-300), question.facts
+    assert powers > SEEDS
+
+
+@every_level
+def test_a_count_says_that_the_steps_are_not_in_it(level: int) -> None:
+    for question in questions("count", level):
+        said = "\n".join(page(question.derivation))
+        assert f"T = {question.facts.steps} is in none of the formulas" in said  # type: ignore[attr-defined]
 
 
 def test_topics_are_known_without_numpy() -> None:

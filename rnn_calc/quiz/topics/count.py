@@ -47,7 +47,10 @@ def make(rng: np.random.Generator, level: int) -> Question:
             ),
         ),
         CountAnswer(report.total, tuple(_mistakes(report, steps))),
-        counts_view(report, Text(()), unrolled=False).document().blocks[1:],
+        (
+            *counts_view(report, Text(()), unrolled=False).document().blocks[1:],
+            Text((f"Every step uses the same matrices: T = {steps} is in none of the formulas.",)),
+        ),
     )
 
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from rnn_calc.core.decay import Decay, DecayReport, gradient_decay
 from rnn_calc.core.notation import Notation
-from rnn_calc.core.trace import trace
+from rnn_calc.core.trace import Trace, trace
 from rnn_calc.core.weights import Array, make_weights
 from rnn_calc.quiz.answers import ChoiceAnswer
 from rnn_calc.quiz.question import Question
 from rnn_calc.quiz.setting import Setting, Values, draw_tenths, equations_of, nested, numbers_of, write_values
 from rnn_calc.show.document import Block, Column, Magnitude, Table, Text
-from rnn_calc.show.format import power_of_ten
+from rnn_calc.show.format import power_of_ten, vector
 from rnn_calc.show.theory import theory_of, write_block
 
 CHOICES = ("vanishing", "exploding", "neither")
@@ -56,7 +56,7 @@ def make(rng: np.random.Generator, level: int) -> Question:
     steps = 10 * int(rng.integers(2, 6))
     while True:
         drawn = families[int(rng.integers(len(families)))](rng)
-        report = _measured(drawn, steps)
+        run, report = _measured(drawn, steps)
         decay = _asked_about(report, drawn)
         if _clear_verdict(decay) == wanted:
             break
@@ -77,15 +77,15 @@ def make(rng: np.random.Generator, level: int) -> Question:
         facts,
         (*_given(facts, notation), asked, expected.block),
         expected,
-        _derivation(report, decay, block),
+        (*_one_step(facts, run.h), *_derivation(report, decay, block)),
     )
 
 
-def _measured(drawn: _Drawn, steps: int) -> DecayReport:
+def _measured(drawn: _Drawn, steps: int) -> tuple[Trace, DecayReport]:
     network = drawn.setting.network
     weights = make_weights(network, drawn.arrays)
     run = trace(network, weights, np.full((steps, 1), drawn.x), {"h": drawn.h_0})
-    return gradient_decay(run)
+    return run, gradient_decay(run)
 
 
 def _asked_about(report: DecayReport, drawn: _Drawn) -> Decay:
@@ -232,6 +232,29 @@ def _given(facts: DecayFacts, notation: Notation) -> tuple[Block, ...]:
     lines.append(start)
     inputs = Text((f"Every input x_t is {facts.x:g}, over T = {facts.steps} steps.",))
     return (*facts.setting.described(notation)[:1], equations_of(notation), Text(tuple(lines), "math"), inputs)
+
+
+def _one_step(facts: DecayFacts, h: Array) -> tuple[Block, ...]:
+    """What a step of a network without gates multiplies the gradient by, with its numbers; of gates theory tells."""
+    if facts.setting.cell != "rnn":
+        return ()
+    rule, slopes = {
+        "identity": ("1", np.ones_like(h)),
+        "tanh": ("1 − h_t²", 1 - h**2),
+        "relu": ("1 where z_t > 0, else 0", np.where(h > 0, 1.0, 0.0)),
+    }[facts.setting.activation]
+    first, last = vector(slopes[0]), vector(slopes[-1])
+    factor = write_values(nested(slopes[-1][:, None] * np.array(dict(facts.weights)["W_hh"])))
+    if (slopes == slopes[-1]).all():
+        where, step = f"{last} at every step", f"∂h_T/∂h_{{T−lag}} = {factor}^lag"
+    else:
+        where, step = f"{first} at t = 1, {last} at t = {facts.steps}", f"∂h_T/∂h_{{T−1}} = {factor}"
+    slope = rule if rule == "1" else f"{rule}: {where}"
+    return (
+        Text(("∂h_t/∂h_{t-1} = diag(φ′(z_t)) W_hh",), "math"),
+        Text((f"The slope φ′(z_t) is {slope}.",)),
+        Text((step,), "math"),
+    )
 
 
 def _derivation(report: DecayReport, decay: Decay, block: str) -> tuple[Block, ...]:
