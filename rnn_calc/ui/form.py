@@ -43,6 +43,7 @@ class Entry(Input):
         Binding("tab", "app.focus_next", show=False, priority=True),
         Binding("shift+tab", "app.focus_previous", show=False, priority=True),
         Binding("enter", "go_on", show=False, priority=True),
+        Binding("question_mark", "explain", show=False, priority=True),
     ]
 
     class Left(Message):
@@ -54,6 +55,10 @@ class Entry(Input):
             text, compact=True, id=f"field-{field.name}", suggester=suggester, select_on_focus=field.kind != "text"
         )
         self.field = field
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """No number and no name has a question mark in it; a text may."""
+        return (action != "explain" or self.field.kind != "text") and super().check_action(action, parameters)
 
     def action_count(self, by: int) -> None:
         """Count up or down."""
@@ -67,6 +72,10 @@ class Entry(Input):
     def action_leave(self) -> None:
         """Go on to the page."""
         self.post_message(self.Left())
+
+    async def action_explain(self) -> None:
+        """Every key."""
+        await self.run_action("app.help")
 
     def action_go_on(self) -> None:
         """On from the field, by Enter."""

@@ -7,6 +7,7 @@ import pytest
 from rnn_calc.core.conventions import CONVENTIONS
 from rnn_calc.ui.fields import FIELDS
 from rnn_calc.ui.form import Row
+from rnn_calc.ui.screens import Help
 from tests.ui.driving import opening, played, shows_what_its_command_prints
 
 
@@ -59,6 +60,21 @@ def test_a_name_that_is_as_long_as_its_field_is_read_from_its_beginning_when_the
             await screen.press("tab")
             assert screen.entry("init").scroll_offset.x == 0
             assert screen.entry("init").value == "orthogonal"
+
+    played(scene())
+
+
+def test_a_question_mark_is_help_in_a_field_that_holds_none() -> None:
+    async def scene() -> None:
+        async with opening() as screen:
+            for field in FIELDS:
+                if not field.only:
+                    await screen.focus(field.name)
+                    await screen.press("?")
+                    assert isinstance(screen.app.screen, Help) is (field.kind != "text"), field.name
+                    assert screen.entry(field.name).value == ("?" if field.kind == "text" else "")
+                    if field.kind != "text":
+                        await screen.press("escape")
 
     played(scene())
 
