@@ -50,8 +50,11 @@ def _way_back(shown: Bptt) -> Iterator[str]:
         yield "One step has no earlier one: there is nothing to go back through."
         return
     symbol = own.run.layer.symbol()
-    last = int(there[-1])
     way = f"‖∂L/∂{symbol}_t‖"
+    if not len(there):
+        yield f"{way} is exactly 0 at every step: the loss does not change with any of these states."
+        return
+    last = int(there[-1])
     first_step, last_step = (shown.steps, shown.steps - last) if own.run.layer.reverse else (1, last + 1)
     if norms[0] == -inf:
         dead = int(there[0]) + 1

@@ -195,6 +195,16 @@ def test_a_loss_without_slope_says_that_nothing_is_learned() -> None:
     assert "Every gradient is exactly 0" in result.out
 
 
+def test_a_readout_of_zeros_lets_nothing_through_to_the_states_but_learns_itself(tmp_path: Path) -> None:
+    model = tmp_path / "model.toml"
+    model.write_text("d_in = 1\nd_h = 2\nd_out = 1\n[weights]\nW_hy = [[0.0, 0.0]]\n", encoding="utf-8")
+    result = calc("bptt", "--model", str(model), "--loss", "last", "--steps", "4")
+    assert result.status == 0
+    assert "‖∂L/∂h_t‖ is exactly 0 at every step" in " ".join(result.out.split())
+    # y = W_hy h_4 + b_y: the derivative by b_y is 1.
+    assert re.search(r"∂L/∂b_y +\(1,\) +1 ", result.out)
+
+
 # Targets and losses
 
 
