@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rnn_calc.core.cells import Cell
@@ -146,8 +147,8 @@ def _gradients(report: Gradients) -> Page:
     from rnn_calc.show.bptt_report import Bptt
 
     notation = Notation(report.trace.network)
-    lags = lag_shares(report) if lag_work(report.trace) <= _MOST_WORK else None
-    return _of(bptt_view(Bptt(report, notation, _heading(notation), (), lags=lags, has_options=False)))
+    find_lags = partial(lag_shares, report) if lag_work(report.trace) <= _MOST_WORK else None
+    return _of(bptt_view(Bptt(report, notation, _heading(notation), (), find_lags=find_lags, has_options=False)))
 
 
 def _loss_decay(report: LossDecay) -> Page:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from rnn_calc.commands.run_options import LossOptions, ScalingOptions, SequenceO
 from rnn_calc.core.errors import CheckFailedError, DataError, UsageError, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rnn_calc.core.gradient_probes import GradientCheck
     from rnn_calc.core.gradients import Gradients
@@ -116,7 +117,7 @@ def command(
     judged = load_loss(loss, run.setup, steps=steps, seed=seed)
     done = run.whole()
     gradients = backpropagate(done, judged.loss)
-    lags, left_out = _lags(gradients, truncations, asked=by_lag)
+    find_lags, left_out = _lags(gradients, truncations, asked=by_lag)
     check, unchecked = _checked(gradients) if output.check else (None, ())
     setup = run.setup
     shown = Bptt(
@@ -127,7 +128,7 @@ def command(
         judged.origin,
         run.sequence.labels,
         () if setup.layer is None else (setup.layer,),
-        lags,
+        find_lags,
         left_out,
         truncations,
         clip,
@@ -166,8 +167,8 @@ def _truncations(text: str, steps: int) -> tuple[int, ...]:
 
 def _lags(
     gradients: Gradients, truncations: tuple[int, ...], *, asked: bool
-) -> tuple[Mapping[str, LagShares] | None, str]:
-    """The gradient by the length of its paths, or why it was left out."""
+) -> tuple[Callable[[], Mapping[str, LagShares]] | None, str]:
+    """What finds the gradient by the length of its paths, or why it is left out."""
     from rnn_calc.core.lag_shares import lag_work, longest_path
     from rnn_calc.core.stored_gradients import lag_shares
     from rnn_calc.show.progress import watching
@@ -180,7 +181,7 @@ def _lags(
             f"The share of each lag is left out: it takes about {work:.0e} multiply-adds. --by-lag has it all the "
             "same; --truncate K goes only K steps back."
         )
-    return lag_shares(gradients, most, watching("Going back lag by lag")), ""
+    return partial(lag_shares, gradients, most, watching("Going back lag by lag")), ""
 
 
 # Below this float64 has too few digits left for a comparison.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from rnn_calc.core.backward import Scaled
 from rnn_calc.core.gradients import LayerGradients
+from rnn_calc.core.lag_shares import lag_work
 from rnn_calc.core.notation import write_shape
 from rnn_calc.core.weights import Array
 from rnn_calc.show.bptt_data import bptt_arrays, bptt_csv, bptt_json
@@ -23,6 +25,8 @@ from rnn_calc.show.output import View
 from rnn_calc.show.paths import path_blocks
 from rnn_calc.show.selection import ALL_BY_OPTION, ALL_IN_REPORT, Selection, head_and_tail
 
+# Multiply-adds of all lags that take longer than a screen should wait.
+_SKETCHED = 5e7
 _MOST_STEPS = 12
 # Vectors up to that width are shown whole, wider ones by their norms.
 _WIDEST = 4
@@ -43,7 +47,13 @@ def bptt_view(shown: Bptt) -> View:
         partial(bptt_csv, shown),
         partial(bptt_arrays, shown),
         partial(bptt_pictures, shown),
+        partial(_sketch, shown) if shown.find_lags and lag_work(shown.gradients.trace) > _SKETCHED else None,
     )
+
+
+def _sketch(shown: Bptt) -> Document:
+    """The page before the lags are found, which takes most of its time."""
+    return _document(replace(shown, find_lags=None, lags_left_out="The share of each lag follows …"))
 
 
 def _document(shown: Bptt) -> Document:

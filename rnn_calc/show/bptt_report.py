@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -35,7 +35,8 @@ class PathShown:
 class Bptt:
     """A backpropagation to be shown: its numbers, what was asked of them, and in whose words.
 
-    `lags` are by canonical names; None where they were left out. `truncations` are the k of --truncate;
+    `find_lags` gives the share of each lag by canonical names; None where they are left out, and `lags_left_out` says
+    why. `truncations` are the k of --truncate;
     `unchecked` are the parameters whose gradients are too small to be checked.
     """
 
@@ -46,7 +47,7 @@ class Bptt:
     origin: str = ""
     labels: tuple[str, ...] = ()
     layers: tuple[int, ...] = ()
-    lags: Mapping[str, LagShares] | None = None
+    find_lags: Callable[[], Mapping[str, LagShares]] | None = None
     lags_left_out: str = ""
     truncations: tuple[int, ...] = ()
     clip: float | None = None
@@ -59,6 +60,11 @@ class Bptt:
     def steps(self) -> int:
         """T."""
         return self.gradients.trace.steps
+
+    @cached_property
+    def lags(self) -> Mapping[str, LagShares] | None:
+        """The share of each lag by canonical names, found when they are first asked for."""
+        return None if self.find_lags is None else self.find_lags()
 
     @cached_property
     def stored(self) -> tuple[StoredGradient, ...]:

@@ -53,7 +53,8 @@ class View(NamedTuple):
     """One result, as every format needs it; each part is made only when it is asked for.
 
     `json` gives pieces of one JSON object, `csv` a header and rows: both may be streams. `arrays` are for .npz, and its
-    first one for .npy; without it these formats are refused. `pictures` are what --plot draws.
+    first one for .npy; without it these formats are refused. `pictures` are what --plot draws. `sketch` is as much of
+    the document as can be made at once, where the whole takes long: for a screen, meanwhile.
     """
 
     command: str
@@ -62,6 +63,7 @@ class View(NamedTuple):
     csv: Callable[[], Iterable[Iterable[object]]]
     arrays: Callable[[], Mapping[str, Array]] | None = None
     pictures: Callable[[], Sequence[Picture]] | None = None
+    sketch: Callable[[], Document] | None = None
 
 
 def resolve_destination(

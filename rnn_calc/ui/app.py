@@ -184,7 +184,7 @@ class Calc(App[None]):
         self._consulting[self._desk.ask(op, **arguments)] = then
 
     def _consulted(self, reply: Reply) -> None:
-        if not reply.is_progress and reply.question in self._consulting:
+        if not reply.is_news and reply.question in self._consulting:
             self._consulting.pop(reply.question)(reply)
 
     # Keys
@@ -271,7 +271,7 @@ class Calc(App[None]):
 
         def save(path: str, force: bool) -> None:
             def done(reply: Reply) -> None:
-                if reply.is_progress:
+                if reply.is_news:
                     return
                 calculator.end()
                 self._saving.discard(calculator)

@@ -30,9 +30,9 @@ class Reply(NamedTuple):
     error: RnnCalcError | None = None
 
     @property
-    def is_progress(self) -> bool:
+    def is_news(self) -> bool:
         """Whether the answer itself is still to come."""
-        return "progress" in self.record
+        return "progress" in self.record or "sketch" in self.record
 
 
 class _Process:
@@ -130,7 +130,7 @@ class Calculator:
             except Empty:
                 return None
             reply = self._reply(process, record)
-            if reply is not None and not reply.is_progress:
+            if reply is not None and not reply.is_news:
                 return reply
 
     def end(self) -> None:
@@ -196,7 +196,7 @@ class Calculator:
             ended = "The process that calculates was ended from outside, perhaps because memory ran out: take less."
             return Reply(question, {}, TooLargeError(ended))
         reply = Reply(question, record, _error(record))
-        if not reply.is_progress:
+        if not reply.is_news:
             self._go_on()
             if self._spare is None and self._post is not None:
                 # For the day that one has to be dropped: it takes a while to start.

@@ -14,6 +14,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Label
 
 from rnn_calc.ui.fields import Field, stepped
+from rnn_calc.ui.page import Page
 
 # Of arrows with Shift: whole numbers in tens, a radius in tenths.
 _FAR = 10
@@ -33,27 +34,24 @@ class _Names(Suggester):
 class Entry(Input):
     """An input whose arrow keys, and the wheel while it is chosen, count up and down or go through the choices."""
 
+    # As compact=True has it, which would find the styles of each entry once more before it is shown.
+    DEFAULT_CSS = "Entry { border: none !important; height: 1; padding: 0; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "count(1)", "+", key_display="↑"),
         Binding("down", "count(-1)", "−", key_display="↓"),
         Binding("shift+up", f"count({_FAR})", "+10", key_display="⇧↑"),
         Binding("shift+down", f"count(-{_FAR})", "−10", show=False),
-        Binding("escape", "leave", "To the page"),
         # At once, and not when the field comes to it: what is typed next is for the next field.
+        Binding("escape", "leave", "To the page", priority=True),
         Binding("tab", "app.focus_next", show=False, priority=True),
         Binding("shift+tab", "app.focus_previous", show=False, priority=True),
         Binding("enter", "go_on", show=False, priority=True),
         Binding("question_mark", "explain", show=False, priority=True),
     ]
 
-    class Left(Message):
-        """The form was left for the page."""
-
     def __init__(self, field: Field, text: str) -> None:
         suggester = _Names(field) if field.kind == "name" else None
-        super().__init__(
-            text, compact=True, id=f"field-{field.name}", suggester=suggester, select_on_focus=field.kind != "text"
-        )
+        super().__init__(text, id=f"field-{field.name}", suggester=suggester, select_on_focus=field.kind != "text")
         self.field = field
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -71,7 +69,7 @@ class Entry(Input):
 
     def action_leave(self) -> None:
         """Go on to the page."""
-        self.post_message(self.Left())
+        self.screen.focus_next(Page)
 
     async def action_explain(self) -> None:
         """Every key."""
@@ -117,8 +115,8 @@ class _Mark(Label):
 class Row(Horizontal):
     """A field of the form in one line."""
 
-    def __init__(self, field: Field, text: str) -> None:
-        super().__init__(id=f"row-{field.name}", classes="row")
+    def __init__(self, field: Field, text: str, *, used: bool) -> None:
+        super().__init__(id=f"row-{field.name}", classes="row" if used else "row unused")
         self.field = field
         self.entry = Entry(field, text)
 
@@ -148,10 +146,10 @@ class Form(VerticalScroll, can_focus=False):
             super().__init__()
             self.name, self.text = name, text
 
-    def __init__(self, fields: Iterable[Field], *, id: str, onward: str = "Entry") -> None:
+    def __init__(self, fields: Iterable[Field], *, id: str, takes: tuple[str, ...], onward: str = "Entry") -> None:
         super().__init__(id=id)
         self.onward = onward
-        self.rows = {field.name: Row(field, "") for field in fields}
+        self.rows = {field.name: Row(field, "", used=field.name in takes) for field in fields}
         # What was put in by the program, and is no change of the user's.
         self._own: dict[str, str] = {}
 

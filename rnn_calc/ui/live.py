@@ -58,7 +58,7 @@ class Live(Horizontal):
 
     def compose(self) -> ComposeResult:
         """The form and the page."""
-        yield Form(FIELDS, id="form")
+        yield Form(FIELDS, id="form", takes=TAB[self.tab].takes)
         yield Page(id="page")
 
     @property
@@ -98,10 +98,6 @@ class Live(Horizontal):
         """A field holds something else."""
         event.stop()
         self._change(event.name, event.text)
-
-    def on_entry_left(self) -> None:
-        """Esc in a field."""
-        self.page.focus()
 
     def on_page_turned(self, event: Page.Turned) -> None:
         """← and → on the trace."""
@@ -186,8 +182,11 @@ class Live(Horizontal):
         shown = self._asked.get(reply.question)
         if shown is None:
             return
-        if reply.is_progress:
-            self._say_running(reply.question, reply)
+        if reply.is_news:
+            if "sketch" in reply.record and shown.tab == self.tab:
+                self._show(shown, reply)
+            else:
+                self._say_running(reply.question, reply)
             return
         self._asked = {number: other for number, other in self._asked.items() if number > reply.question}
         if shown.tab != self.tab:
@@ -221,7 +220,7 @@ class Live(Horizontal):
     def _say_running(self, question: int, reply: Reply | None = None) -> None:
         if question != self._newest or self.is_settled:
             return
-        what, share = ("", None) if reply is None else (reply.record["progress"], reply.record["share"])
+        what, share = ("", None) if reply is None else (reply.record.get("progress", ""), reply.record.get("share"))
         done = f" {share:.0%}" if share is not None else ""
         self.post_message(Said(f"running … {what}{done}".rstrip()))
 

@@ -58,7 +58,7 @@ class QuizPanel(Horizontal):
 
     def compose(self) -> ComposeResult:
         """The fields, the page, and the line for the answer."""
-        yield Form(QUIZ_FIELDS, id="quiz-form", onward="#answer")
+        yield Form(QUIZ_FIELDS, id="quiz-form", takes=tuple(field.name for field in QUIZ_FIELDS), onward="#answer")
         with Vertical():
             yield Page(id="quiz-page")
             with Horizontal(id="answer-row"):
@@ -91,10 +91,6 @@ class QuizPanel(Horizontal):
     def focus_form(self) -> None:
         """To the line for the answer."""
         self.query_one("#answer", Input).focus()
-
-    def on_entry_left(self) -> None:
-        """Esc in a field."""
-        self.page.focus()
 
     def action_leave(self) -> None:
         """Esc in the line for the answer."""

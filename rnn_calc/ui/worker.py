@@ -37,15 +37,17 @@ def serve() -> None:
     """Answer the requests that come in, one a line, until stdin is closed.
 
     A request is an object with `id`, `op` (a function of `_OPERATIONS`) and its arguments; the answer has its `id`,
-    and what the operation gives, or `error` (a message) with the `kind` of error, or `bug` (a traceback).
+    and what the operation gives, or `error` (a message) with the `kind` of error, or `bug` (a traceback). Before it may
+    come news, which have the `id` too: `progress`, and a page that is a `sketch`.
     """
-    lines, soon, desk = Lines(), iter(_SOON), _Desk()
+    lines, soon = Lines(), iter(_SOON)
+    desk = _Desk(lines)
+    listen(desk.progress)
     # What reads stdin, as --sequence - does, finds nothing: the requests are not for it.
     sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 - it stays for the process's life
     while True:
         request = json.loads(_read(lines, soon))
-        number = request.pop("id")
-        listen(lambda what, done, total, number=number: lines.write(_progress(number, what, done, total)))  # type: ignore[misc]
+        desk.number = request.pop("id")
         record: dict[str, object]
         try:
             record = _OPERATIONS[request.pop("op")](desk, **request)
@@ -55,7 +57,7 @@ def serve() -> None:
             record = {"error": "This needs more memory than there is. Take smaller sizes.", "kind": "TooLargeError"}
         except Exception:
             record = {"bug": traceback.format_exc()}
-        lines.write({"id": number, **record})
+        desk.tell(record)
 
 
 def _read(lines: Lines, soon: Iterator[str]) -> bytes:
@@ -73,22 +75,37 @@ def _read(lines: Lines, soon: Iterator[str]) -> bytes:
     return lines.read()
 
 
-def _progress(number: int, what: str, done: int, total: int | None) -> dict[str, object]:
-    return {"id": number, "progress": what, "share": done / total if total else None}
-
-
 class _Desk:
-    """What was answered last, so that another width or a file of it costs no second calculation."""
+    """What was answered last, so that another width or a file of it costs no second calculation.
 
-    def __init__(self) -> None:
+    `number` is that of the request which is worked on.
+    """
+
+    def __init__(self, lines: Lines) -> None:
+        self.number = 0
+        self._lines = lines
         self._asked: tuple[str, list[str]] | None = None
         self._answer: Answer | None = None
         self._document: Document | None = None
 
-    def answer(self, command: str, args: list[str]) -> tuple[Answer, Document]:
+    def tell(self, record: dict[str, object]) -> None:
+        """Say something of the request."""
+        self._lines.write({"id": self.number, **record})
+
+    def progress(self, what: str, done: int, total: int | None) -> None:
+        """Say how far it is."""
+        self.tell({"progress": what, "share": done / total if total else None})
+
+    def answer(
+        self, command: str, args: list[str], sketched: Callable[[Answer, Document], None] | None = None
+    ) -> tuple[Answer, Document]:
+        """What a command line gives; `sketched` is told what there is of it before the rest is."""
         if self._asked != (command, args) or not (self._answer and self._document):
             self._asked = None
             self._answer = answer_of(command, args)
+            sketch = self._answer.view.sketch
+            if sketch and sketched:
+                sketched(self._answer, sketch())
             self._document = self._answer.view.document()
             self._asked = (command, args)
         return self._answer, self._document
@@ -96,9 +113,15 @@ class _Desk:
 
 def _page(desk: _Desk, command: str, args: list[str], layout: list[Any]) -> dict[str, object]:
     """The page of a command line, and what its options, file and defaults come to."""
-    answer, document = desk.answer(command, args)
-    lines = page_lines(_results_first(document), Layout(*layout), fold_commands=True)
-    return {"lines": list(lines), "effective": _effective(answer)}
+
+    def page(answer: Answer, document: Document) -> dict[str, object]:
+        lines = page_lines(_results_first(document), Layout(*layout), fold_commands=True)
+        return {"lines": list(lines), "effective": _effective(answer)}
+
+    def sketched(answer: Answer, document: Document) -> None:
+        desk.tell({**page(answer, document), "sketch": True})
+
+    return page(*desk.answer(command, args, sketched))
 
 
 def _results_first(document: Document) -> Document:

@@ -56,7 +56,7 @@ class Screen:
 
     @property
     def answers(self) -> dict[int, Reply]:
-        return {reply.question: reply for reply in self.replies if not reply.is_progress}
+        return {reply.question: reply for reply in self.replies if not reply.is_news}
 
     def answer(self, question: int) -> Reply:
         self.until(lambda: question in self.answers, f"an answer to {question}")
@@ -180,10 +180,24 @@ def test_a_bug_in_the_process_is_raised_with_its_traceback(screen: Screen) -> No
 
 def test_long_work_tells_how_far_it_is(screen: Screen) -> None:
     screen.ask("gradient-decay", ["--cell", "lstm", "--d-h", "300", "--steps", "3000"])
-    screen.until(lambda: [reply for reply in screen.replies if reply.is_progress], "progress")
-    told = next(reply for reply in screen.replies if reply.is_progress)
+    screen.until(lambda: [reply for reply in screen.replies if reply.is_news], "progress")
+    told = next(reply for reply in screen.replies if reply.is_news)
     assert told.record["progress"]
     assert told.record["share"] is None or 0 <= told.record["share"] <= 1
+
+
+def test_a_backpropagation_is_shown_before_the_share_of_each_lag_is_found(screen: Screen) -> None:
+    last = screen.answer(screen.ask("bptt", ["--cell", "lstm", "--d-h", "64", "--steps", "150"])).record
+    (sketch,) = [reply.record for reply in screen.replies if "sketch" in reply.record]
+    early, whole = ([line_text(line) for line in record["lines"]] for record in (sketch, last))
+    place = early.index("The share of each lag follows …")
+    assert early[:place] == whole[:place]
+    assert whole[place].startswith("The share of each lag in ∂L/∂(W_hi, W_hf, W_hg, W_ho)")
+    assert sketch["effective"] == last["effective"]
+
+
+def line_text(line: list[tuple[str, str]]) -> str:
+    return "".join(text for text, _ in line).rstrip()
 
 
 @pytest.mark.parametrize("option", ["--sequence", "--model"])
