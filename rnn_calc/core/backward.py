@@ -205,7 +205,7 @@ def _keeps_digits(derivative: Linearization, rows: dict[str, Array], nodes: Arra
         return False
     after = np.max([own[1:] for own in sizes.values()], axis=0)
     low = (after < _SAFE) & (after > 0)
-    if low.any() and not (np.abs(nodes[low]).max(axis=1) > _TINY).all():
+    if low.any() and not (np.abs(nodes[low]).max(axis=1, initial=0) > _TINY).all():
         return False
     zero = {name: own[:-1] == 0 for name, own in sizes.items()}
     if not any(own.any() for own in zero.values()):

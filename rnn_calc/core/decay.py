@@ -91,7 +91,9 @@ class Decay:
         if not np.isfinite(tail).all():
             return 0.0
         centred = lags - lags.mean()
-        return float(10 ** (centred @ tail / (centred @ centred)))
+        # Hundreds of decades a step are beyond float64: infinity.
+        with np.errstate(over="ignore"):
+            return float(10 ** (centred @ tail / (centred @ centred)))
 
     @property
     def half_life(self) -> float | None:

@@ -118,7 +118,7 @@ def _decay_json(decay: Decay, bounds: Array | None = None) -> dict[str, object]:
     content: dict[str, object] = {
         "family": decay.family,
         "state": decay.state,
-        "rate_per_step": decay.rate_per_step,
+        "rate_per_step": decay.rate_per_step if isfinite(decay.rate_per_step) else None,
         "half_life": decay.half_life,
         "doubling_time": decay.doubling_time,
         "threshold": decay.threshold,

@@ -10,7 +10,7 @@ from rnn_calc.core.loss_decay import loss_decay
 from rnn_calc.core.losses import Loss
 from rnn_calc.core.network import Network
 from rnn_calc.core.trace import trace
-from rnn_calc.core.weights import Weights
+from rnn_calc.core.weights import Weights, make_weights
 from tests.core.drawing import random_weights, sequence
 
 
@@ -44,6 +44,17 @@ def test_norms_far_below_float64_are_told_at_any_length() -> None:
     done = trace(network, weights, np.zeros((3001, 1)))
     (own,) = loss_decay(done, Loss("last")).layers
     np.testing.assert_allclose(own.log10_norms["h"], -3.0 * np.arange(3000, -1, -1), rtol=1e-12, atol=1e-10)
+
+
+@pytest.mark.parametrize("factor", [1e-60, 1e-160])
+def test_norms_of_units_that_no_matrix_joins_may_leave_float64(factor: float) -> None:
+    network = Network(1, 1, cell=CELLS["indrnn"], activation="relu")
+    given = {"W_xh": np.ones((1, 1)), "u_h": np.full(1, factor), "b_h": np.zeros(1)}
+    found = loss_decay(trace(network, make_weights(network, given), np.ones((7, 1))), Loss("last"))
+    # Every unit is above 0, so that a step back multiplies by u_h.
+    np.testing.assert_allclose(
+        found.layers[0].log10_norms["h"], [(7 - t) * np.log10(factor) for t in range(1, 8)], rtol=1e-13
+    )
 
 
 def test_a_batch_is_refused() -> None:
