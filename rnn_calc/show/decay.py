@@ -143,11 +143,12 @@ def _pictures(networks: Networks) -> list[Picture]:
 
 
 def _chart(group: Sequence[Series]) -> Chart:
-    """The norms against the lag; a network alone, with its bound."""
+    """The norms against the lag; a network alone, with its verdict and its bound."""
     curves = [Curve(one.label, np.array(one.decay.lags), one.decay.log10_norms, "norm") for one in group]
     if len(group) == 1:
         curves = [curves[0]._replace(label="norm")]
         bound = group[0].bound
         if bound is not None:
             curves.append(Curve("bound", np.array(group[0].decay.lags), bound, "bound"))
-    return Chart("", "lag (steps)", written_norms(group), tuple(curves), log10=True)
+    verdict = group[0].decay.verdict.capitalize() if len(group) == 1 else ""
+    return Chart(verdict, "lag (steps)", written_norms(group), tuple(curves), log10=True)
