@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from rich.highlighter import Highlighter
+from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -31,6 +33,14 @@ class _Names(Suggester):
         return next((name for name in self._field.choices() if name.startswith(value)), None)
 
 
+class _Harmless(Highlighter):
+    """Shows a mark for each character that would steer the terminal, so that the cursor stands where it belongs."""
+
+    def highlight(self, text: Text) -> None:
+        if not text.plain.isprintable():
+            text.plain = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text.plain)
+
+
 class Entry(Input):
     """An input whose arrow keys, and the wheel while it is chosen, count up and down or go through the choices."""
 
@@ -52,6 +62,7 @@ class Entry(Input):
     def __init__(self, field: Field, text: str) -> None:
         suggester = _Names(field) if field.kind == "name" else None
         super().__init__(text, id=f"field-{field.name}", suggester=suggester, select_on_focus=field.kind != "text")
+        self.highlighter = _Harmless()
         self.field = field
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -212,3 +212,15 @@ def test_a_topic_that_a_shell_would_run_is_quoted() -> None:
             assert shlex.split(screen.command)[-2:] == ["--topic", "x; touch made"]
 
     played(scene())
+
+
+def test_a_field_shows_marks_for_what_would_steer_the_terminal_and_hands_it_on() -> None:
+    async def scene() -> None:
+        async with opening(tab="trace", size=(120, 30)) as screen:
+            screen.app.live.put("text", "a\x1b[1m\u202e\n")
+            await screen.settle()
+            entry = screen.entry("text")
+            assert entry.render_line(0).text.rstrip() == "a\ufffd[1m\ufffd\ufffd"
+            assert entry.value == "a\x1b[1m\u202e\n"
+
+    played(scene())
