@@ -41,6 +41,23 @@ def test_what_is_typed_at_once_after_the_next_field_was_asked_for_goes_there(key
     played(scene())
 
 
+def test_what_is_typed_at_once_after_esc_goes_to_the_page() -> None:
+    async def scene() -> None:
+        async with opening(tab="trace") as screen:
+            await screen.focus("d_h")
+            screen.strike("escape", "u", "right")
+            await screen.settle()
+            assert screen.command == "rnncalc trace --step 2 --unit 1"
+            await screen.tab("quiz")
+            await screen.until(lambda: "Question 1" in screen.app.quiz.page.text, "a question")
+            screen.app.quiz.query_one("#field-topic").focus()
+            screen.strike("escape", "1")
+            await screen.settle()
+            assert screen.command == "rnncalc shapes"
+
+    played(scene())
+
+
 def test_a_label_is_whole_and_apart_from_its_field_also_where_it_is_marked() -> None:
     async def scene() -> None:
         async with opening() as screen:
