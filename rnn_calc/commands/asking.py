@@ -130,7 +130,7 @@ def _outcome(question: Question, read: Read, page: _Page, *, patient: bool) -> b
 
 def _show_score(quiz: Quiz, outcomes: tuple[Outcome, ...], page: _Page) -> Score:
     score = Score(outcomes, len(quiz.questions))
-    page.show(Text(()), *score_blocks(score, level=quiz.level, again=quiz.again))
+    page.show(Text(()), *score_blocks(score, topics=quiz.topics, level=quiz.level, again=quiz.again))
     return score
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rnn_calc.quiz.quiz import LEVELS
+from rnn_calc.quiz.quiz import LEVELS, TOPICS
 from rnn_calc.show.document import Block, Column, Table, Text
 
 # More topics at once would be no practice, and no line to paste.
@@ -63,12 +63,12 @@ class Score(NamedTuple):
         return tuple(score.topic for score in sorted(short, key=lambda score: score.right / score.asked))
 
 
-def score_blocks(score: Score, *, level: int | None, again: str) -> tuple[Block, ...]:
+def score_blocks(score: Score, *, topics: tuple[str, ...], level: int | None, again: str) -> tuple[Block, ...]:
     """The score at the end of a quiz: by topic, what to practise, and the command that gives the quiz again."""
-    return tuple(_blocks(score, level, again))
+    return tuple(_blocks(score, topics, level, again))
 
 
-def _blocks(score: Score, level: int | None, again: str) -> Iterator[Block]:
+def _blocks(score: Score, topics: tuple[str, ...], level: int | None, again: str) -> Iterator[Block]:
     answered = score.right + score.wrong
     if not answered:
         yield Text(("No question was answered.",))
@@ -84,5 +84,6 @@ def _blocks(score: Score, level: int | None, again: str) -> Iterator[Block]:
         own = f" --level {level}" if level else ""
         lines.append(f"To practise: rnncalc quiz --topic {','.join(score.weak[:_PRACTISED])}{own}")
     elif answered and not score.missing and harder <= LEVELS[-1]:
-        lines.append(f"All right. Harder: rnncalc quiz --level {harder}")
+        named = f" --topic {','.join(topics)}" if len(topics) < len(TOPICS) else ""
+        lines.append(f"All right. Harder: rnncalc quiz{named} --level {harder}")
     yield Text((*lines, again), "muted")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "csv", "markdown", "latex")
 COLORS = ("auto", "always", "never")
-_SUFFIXES = {
+SUFFIXES = {
     ".txt": "table",
     ".json": "json",
     ".csv": "csv",
@@ -87,7 +87,7 @@ def resolve_destination(
         return Destination(chosen or "table", None, force, precision, color=color)
     _require_no_folder(output)
     if chosen is None:
-        chosen = format_of(output, _SUFFIXES, "or add --format")
+        chosen = format_of(output, SUFFIXES, "or add --format")
     require_writable(output, force=force)
     return Destination(chosen, output, force, precision, color=color)
 

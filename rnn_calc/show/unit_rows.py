@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 
 from rnn_calc.core.equations import Expression, Hadamard, Parameter, Product, Vector, walk
 from rnn_calc.core.layer_trace import LayerTrace
@@ -20,7 +21,8 @@ from rnn_calc.show.worked_lines import MARK
 _MOST = 8
 # What takes an input or a state to a unit: a matrix, or one weight a unit.
 _MATRICES, _VECTORS = ("input", "recurrent"), ("diagonal", "peephole")
-_GAP = "  "
+# Between columns, where there is room; else.
+_GAPS = ("  ", " ")
 _BLANK: Line = [("", "")]
 _NO_RESULT: list[Span] = [("", ""), ("", "")]
 
@@ -76,16 +78,16 @@ class _Drawing:
         return self._fitted(lambda most: draw(node, most))
 
     def _fitted(self, cells: Callable[[int], list[_Cells]]) -> list[Line]:
-        """The cells with as many columns as the page has room for."""
-        for most in range(_MOST, 0, -1):
+        """The cells with as many columns as the page has room for, closer together before one is left out."""
+        for most, gap in product(range(_MOST, 0, -1), _GAPS):
             found = cells(most)
             if self._layout.ascii:
                 # Some signs take more columns there, and everything is placed by its width.
                 found = [row and [(to_ascii(text), style) for text, style in row] for row in found]
             widths = _widths(found)
-            if sum(widths) + len(_GAP) * (len(widths) - 1) <= self._layout.width or most == 1:
+            if sum(widths) + len(gap) * (len(widths) - 1) <= self._layout.width:
                 break
-        return [_placed(row, widths) for row in found]
+        return [_placed(row, widths, gap) for row in found]
 
     def _rows(self, node: Product, most: int) -> list[_Cells]:
         """W x: a row a unit, under the vector; at its end what it comes to."""
@@ -161,7 +163,7 @@ def _widths(rows: list[_Cells]) -> list[int]:
     return [max(len(text) for text, _ in column) for column in zip(*whole, strict=True)]
 
 
-def _placed(row: _Cells, widths: list[int]) -> Line:
+def _placed(row: _Cells, widths: list[int], gap: str) -> Line:
     """The row with each cell at the right of its column."""
     if row is None:
         return [("⋮".rjust(widths[0]), "muted")]
@@ -169,7 +171,7 @@ def _placed(row: _Cells, widths: list[int]) -> Line:
     before = ""
     for (text, style), width in zip(row, widths, strict=True):
         # What is lit is lit without holes, along a row as down a column.
-        line.append((_GAP if line else "", "lit" if before == style == "lit" else ""))
+        line.append((gap if line else "", "lit" if before == style == "lit" else ""))
         line.append((" " * (width - len(text)) + text, style))
         before = style
     while line and not line[-1][0].strip():

@@ -170,12 +170,16 @@ class Live(Horizontal):
             self._newest = 0
             self._refuse(*problem)
             return
-        self._room = self.page.room
-        shown = Shown(self.tab, self.session)
-        layout = [self._room, 4, False, not self.app.no_color]
-        self._newest = self._calculator.ask("page", command=self.tab, args=self.session.words(self.tab), layout=layout)
-        self._asked[self._newest] = shown
+        self._newest = self._send(Shown(self.tab, self.session))
         self.set_timer(_SOON, partial(self._say_running, self._newest))
+
+    def _send(self, shown: Shown) -> int:
+        """Ask, and remember about what; the question's number."""
+        self._room = self.page.room
+        layout = [self._room, 4, False, not self.app.no_color]
+        number = self._calculator.ask("page", command=shown.tab, args=shown.session.words(shown.tab), layout=layout)
+        self._asked[number] = shown
+        return number
 
     def replied(self, reply: Reply) -> None:
         """Show what came back, if it is of this tab still; an error only of the newest question."""
@@ -208,13 +212,14 @@ class Live(Horizontal):
             self.say_hint()
 
     def _refuse(self, name: str, message: str) -> None:
-        """Mark the field that is wrong; the last right result of the tab stays."""
+        """Mark the field that is wrong; the last right result stays, on another tab what follows from the same form."""
         self._wrong[message] = name
         self.form.mark(name)
         self.post_message(Said(message, error=True))
         if self.right and self.right.tab != self.tab:
-            self.right = None
             self.page.show([])
+            self._send(Shown(self.tab, self.right.session.opened_at(self.tab)))
+            self.right = None
             self.post_message(self.Answered())
 
     def _say_running(self, question: int, reply: Reply | None = None) -> None:

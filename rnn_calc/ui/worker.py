@@ -159,11 +159,11 @@ def _effective(answer: Answer) -> dict[str, str]:
 def _save(desk: _Desk, command: str, args: list[str], path: str, *, force: bool) -> dict[str, object]:
     """The same result in a file, in the format of its suffix."""
     from rnn_calc.core.errors import UsageError
-    from rnn_calc.show.output import emit, resolve_destination
+    from rnn_calc.show.output import SUFFIXES, emit, format_of, resolve_destination
 
     if path == "-":
         raise UsageError("- is stdout, which this screen is drawn on: give the name of a file.")
-    destination = resolve_destination(None, as_json=False, output=path, force=force, precision=4)
+    destination = resolve_destination(format_of(path, SUFFIXES), as_json=False, output=path, force=force, precision=4)
     answer, _ = desk.answer(command, args)
     emit(answer.view, destination)
     return {"saved": path}

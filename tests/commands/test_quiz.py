@@ -341,3 +341,8 @@ def test_where_the_key_cannot_be_written_nothing_is(tmp_path: Path) -> None:
     result = calc("quiz", "--worksheet", str(tmp_path / "w.md"))
     assert result.status == 1
     assert [file.name for file in tmp_path.iterdir()] == ["w-answers.md"]
+
+
+def test_what_is_harder_is_of_the_same_topics() -> None:
+    asked = ("quiz", "--topic", "norm", "--level", "2", "--seed", "3", "--questions", "1")
+    assert "Harder: rnncalc quiz --topic norm --level 3" in calc(*asked, stdin=b"25.6\n").out

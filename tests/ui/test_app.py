@@ -317,6 +317,25 @@ def test_of_two_wrong_fields_the_one_that_is_told_of_is_marked_and_then_the_othe
     played(scene())
 
 
+def test_on_another_tab_a_wrong_field_leaves_what_follows_from_the_last_right_form() -> None:
+    async def scene() -> None:
+        async with opening() as screen:
+            await screen.put("d_in", "7")
+            await screen.put("d_h", "u")
+            said = screen.message
+            await screen.tab("params")
+            assert screen.wrong == ["d_h"]
+            assert screen.is_error
+            assert screen.message == said
+            assert screen.command == "rnncalc params --d-in 7"
+            assert shows_what_its_command_prints(screen)
+            await screen.put("d_h", "5")
+            assert screen.wrong == []
+            assert screen.command == "rnncalc params --d-in 7 --d-h 5"
+
+    played(scene())
+
+
 def test_a_wrong_field_stays_marked_whatever_else_is_answered_meanwhile() -> None:
     async def scene() -> None:
         async with opening() as screen:
@@ -385,7 +404,8 @@ def test_heavy_work_says_that_it_runs_never_holds_up_a_key_and_is_dropped() -> N
             await screen.until(lambda: screen.entry("steps").value == "20000", "20000")
             await screen.until(lambda: screen.message.startswith("running …"), "word of it")
             assert screen.wrong == []
-            assert shows_what_its_command_prints(screen)
+            # Of what is on the way all may be there, or what can be shown before the share of each lag.
+            assert screen.page.startswith("lstm (tanh) · d_in = 4")
             await screen.focus("d_in")
             start = time.monotonic()
             screen.strike(*"17")
