@@ -6,6 +6,7 @@ import contextlib
 import json
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from time import monotonic
@@ -147,6 +148,13 @@ class Calculator:
         if self._process is None:
             self._process, self._spare = self._spare or _Process(self._hear), None
         self._process.send(request)
+        if self._later is not None:
+            self._later(PATIENCE, partial(self._prepare, request["id"]))
+
+    def _prepare(self, question: int) -> None:
+        """Start another process for the question that may come after one that takes long: it takes a while to start."""
+        if self._working == question and self._spare is None:
+            self._spare = _Process(self._hear)
 
     def _drop(self) -> None:
         """End what is worked on, where a newer question waits and it has had its time."""
@@ -198,9 +206,6 @@ class Calculator:
         reply = Reply(question, record, _error(record))
         if not reply.is_news:
             self._go_on()
-            if self._spare is None and self._post is not None:
-                # For the day that one has to be dropped: it takes a while to start.
-                self._spare = _Process(self._hear)
         return reply
 
 

@@ -114,8 +114,9 @@ def test_of_fifty_questions_at_once_the_last_is_answered_last(screen: Screen) ->
 
 
 def test_a_newer_question_waits_for_no_heavy_one_and_its_process_is_gone(screen: Screen) -> None:
-    screen.answer(screen.ask("trace"))  # the process has started, and a spare one is on its way
-    (busy,) = children() - {screen.calculator._spare._child.pid} if screen.calculator._spare else children()
+    screen.answer(screen.ask("trace"))
+    assert screen.calculator._process
+    busy = screen.calculator._process._child.pid
     heavy = screen.ask(*HEAVY)
     screen.until(lambda: screen.calculator.busy_for > 0.3, "some work")
     start = time.monotonic()
