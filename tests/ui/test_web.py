@@ -6,11 +6,13 @@ import re
 import signal
 import socket
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.commandline import refused
+from tests.ui.browser import wait_until
 from tests.ui.serving import PROC, Served, alive
 
 pytest.importorskip("textual_serve")
@@ -157,7 +159,8 @@ _SIZES = "import os, pathlib; pathlib.Path({file!r}).write_text(os.environ['COLU
 def test_a_window_is_at_most_as_large_as_windows_are(tmp_path: Path) -> None:
     file = tmp_path / "sizes"
     with serving(_SIZES.format(file=str(file))) as served:
-        served.get(f"ws?width={10**9}&height=-5", socket=True).read()
+        served.get(f"ws?width={10**9}&height=-5", socket=True)
+        wait_until(lambda: file.exists() and file.read_text("utf-8"), "its size")
         served.wait_for_programs(some=False)
         assert file.read_text("utf-8") == "1000 1"
 
