@@ -41,7 +41,7 @@ def serve() -> None:
     come news, which have the `id` too: `progress`, and a page that is a `sketch`.
     """
     lines, soon = Lines(), iter(_SOON)
-    desk = _Desk(lines)
+    desk = _Desk(lines.write)
     listen(desk.progress)
     # What reads stdin, as --sequence - does, finds nothing: the requests are not for it.
     sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 - it stays for the process's life
@@ -81,16 +81,16 @@ class _Desk:
     `number` is that of the request which is worked on.
     """
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, write: Callable[[object], None]) -> None:
         self.number = 0
-        self._lines = lines
+        self._write = write
         self._asked: tuple[str, list[str]] | None = None
         self._answer: Answer | None = None
         self._document: Document | None = None
 
     def tell(self, record: dict[str, object]) -> None:
         """Say something of the request."""
-        self._lines.write({"id": self.number, **record})
+        self._write({"id": self.number, **record})
 
     def progress(self, what: str, done: int, total: int | None) -> None:
         """Say how far it is."""

@@ -160,7 +160,7 @@ def test_a_window_is_at_most_as_large_as_windows_are(tmp_path: Path) -> None:
     file = tmp_path / "sizes"
     with serving(_SIZES.format(file=str(file))) as served:
         served.get(f"ws?width={10**9}&height=-5", socket=True)
-        wait_until(lambda: file.exists() and file.read_text("utf-8"), "its size")
+        wait_until(lambda: file.exists() and file.read_text("utf-8") != "", file.exists)
         served.wait_for_programs(some=False)
         assert file.read_text("utf-8") == "1000 1"
 
