@@ -14,7 +14,8 @@ from rnn_calc.commands.options import NetworkOptions, Values, command_line, take
 from rnn_calc.commands.run_options import LossOptions, ScalingOptions, SequenceOptions, WeightOptions
 from rnn_calc.commands.setup import choose
 from rnn_calc.core.errors import UsageError
-from rnn_calc.ui.fields import QUIZ, TABS, TITLES
+from rnn_calc.show.document import Layout
+from rnn_calc.ui.fields import NARROWEST, QUIZ, TABS, TITLES
 from rnn_calc.ui.session import PlaceOptions, Session
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def opened(session: Session, tab: str, columns: int) -> Calc:
     try:
         session = session.opened_at(tab)
         if tab != QUIZ:
-            layout = [max(20, columns - _FORM_WIDTH), 4, False, "NO_COLOR" not in os.environ]
+            layout = Layout(max(NARROWEST, columns - _FORM_WIDTH), color="NO_COLOR" not in os.environ)
             calculator.ask("page", command=tab, args=session.words(tab), layout=layout)
         # While the process starts and calculates, Textual is imported.
         from rnn_calc.ui.app import Calc

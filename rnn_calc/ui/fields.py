@@ -94,6 +94,10 @@ QUIZ = "quiz"
 TITLES = {**{tab.command: tab.title for tab in TABS}, QUIZ: "Quiz"}
 
 
+# Columns of a page: on fewer nothing can be read.
+NARROWEST = 20
+
+
 def stepped(field: Field, text: str, shown: str, by: int, place: int = 0) -> str:
     """What an arrow key makes of a field that holds `text`, or nothing and then shows `shown`.
 

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.message import Message
 
+from rnn_calc.show.document import Layout
 from rnn_calc.ui.calculator import Calculator, Reply
 from rnn_calc.ui.fields import FIELDS, TAB, whole
 from rnn_calc.ui.form import Entry, Form
@@ -46,10 +47,10 @@ class Live(Horizontal):
         self.right: Shown | None = None
         self._calculator = calculator
         self._first = first
-        # The questions that are not answered yet, by number; the newest of them, and the columns it was asked for.
+        # The questions that are not answered yet, by number; the newest of them, and the measure it was asked for.
         self._asked: dict[int, Shown] = {}
         self._newest = 0
-        self._room = 0
+        self._measure: Layout | None = None
         # The fields that have changed since the last right answer, and the errors since, each with its field.
         self._changed: list[str] = []
         self._wrong: dict[str, str] = {}
@@ -129,7 +130,7 @@ class Live(Horizontal):
     def on_page_resized(self, event: Page.Resized) -> None:
         """Ask again, where the page has become wider or narrower."""
         event.stop()
-        if self.right and self.page.room != self._room:
+        if self.right and self.page.measure != self._measure:
             self._ask()
 
     def focus_form(self) -> None:
@@ -175,8 +176,7 @@ class Live(Horizontal):
 
     def _send(self, shown: Shown) -> int:
         """Ask, and remember about what; the question's number."""
-        self._room = self.page.room
-        layout = [self._room, 4, False, not self.app.no_color]
+        layout = self._measure = self.page.measure
         number = self._calculator.ask("page", command=shown.tab, args=shown.session.words(shown.tab), layout=layout)
         self._asked[number] = shown
         return number
@@ -203,7 +203,7 @@ class Live(Horizontal):
     def _show(self, shown: Shown, reply: Reply) -> None:
         self.right = shown
         self._effective = reply.record["effective"]
-        self.page.show([[(text, style) for text, style in line] for line in reply.record["lines"]])
+        self.page.show(reply.record["lines"])
         self.form.expect(self._effective)
         self.post_message(self.Answered())
         if reply.question == self._newest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -13,8 +14,9 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from rnn_calc.show.document import Line
+from rnn_calc.show.document import Layout, Line
 from rnn_calc.show.terminal import rich_text
+from rnn_calc.ui.fields import NARROWEST
 
 
 class Page(ScrollView, can_focus=True):
@@ -45,7 +47,7 @@ class Page(ScrollView, can_focus=True):
         self._strips: dict[int, Strip] = {}
         self.turns = False
 
-    def show(self, lines: list[Line]) -> None:
+    def show(self, lines: Sequence[Line]) -> None:
         """Show other lines, from where the page was scrolled to, as far as they go."""
         self._texts = [rich_text(line) for line in lines]
         self._strips.clear()
@@ -59,9 +61,9 @@ class Page(ScrollView, can_focus=True):
         return "\n".join(text.plain.rstrip() for text in self._texts)
 
     @property
-    def room(self) -> int:
-        """How many columns a line may have."""
-        return max(20, self.scrollable_content_region.width)
+    def measure(self) -> Layout:
+        """The measure that lines are made to."""
+        return Layout(max(NARROWEST, self.scrollable_content_region.width), color=not self.app.no_color)
 
     def on_resize(self) -> None:
         """Tell of it: lines are written for a width."""

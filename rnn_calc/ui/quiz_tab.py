@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.widgets import Input, Label
 
 from rnn_calc.quiz.quiz import LEVELS, TOPICS
+from rnn_calc.show.document import Layout
 from rnn_calc.ui.calculator import Reply
 from rnn_calc.ui.fields import Field
 from rnn_calc.ui.form import Form
@@ -48,7 +49,7 @@ class QuizPanel(Horizontal):
         self.topic = ""
         self.level = ""
         self._consult: Consult | None = None
-        self._room = 0
+        self._measure: Layout | None = None
         self._judged = False
         # How often something was asked; while an answer is judged, no other one is.
         self._turn = 0
@@ -118,7 +119,7 @@ class QuizPanel(Horizontal):
         if reply.error is not None:
             self.post_message(Said(str(reply.error), error=True))
             return
-        self.page.show([[(text, style) for text, style in line] for line in reply.record["lines"]])
+        self.page.show(reply.record["lines"])
         if "right" not in reply.record:
             self.page.scroll_home(animate=False)
             self._asked()
@@ -146,7 +147,7 @@ class QuizPanel(Horizontal):
     def on_page_resized(self, event: Page.Resized) -> None:
         """The page is of another width."""
         event.stop()
-        if not (self._judged or self._is_judging) and self.page.room != self._room:
+        if not (self._judged or self._is_judging) and self.page.measure != self._measure:
             self._ask()
 
     def _asked(self) -> None:
@@ -158,7 +159,7 @@ class QuizPanel(Horizontal):
         if self._judged:
             self.query_one("#answer", Input).value = ""
         self._judged = self._is_judging = False
-        self._room = self.page.room
+        self._measure = self.page.measure
         self._put("question")
 
     def _put(self, op: str, **more: object) -> None:
@@ -167,9 +168,14 @@ class QuizPanel(Horizontal):
             self._consult(partial(self._replied, self._turn), op, **self._which(), **more)
 
     def _which(self) -> dict[str, object]:
-        layout = [self.page.room, 4, False, not self.app.no_color]
         topics = [self.topic] if self.topic else list(TOPICS)
-        return {"seed": self.seed, "number": self.number, "topics": topics, "level": self.level, "layout": layout}
+        return {
+            "seed": self.seed,
+            "number": self.number,
+            "topics": topics,
+            "level": self.level,
+            "layout": self.page.measure,
+        }
 
     def _say(self) -> None:
         score = f"{self._right} of {self._answered} right. " if self._answered else ""

@@ -89,7 +89,7 @@ class Screen:
     @property
     def _is_at_work(self) -> bool:
         live, desk = self.app.live, self.app._desk
-        if live.display and live.right and live.page.room != live._room:
+        if live.display and live.right and live.page.measure != live._measure:
             return True
         return not live.is_settled or bool(self.app.calculator.busy_for or (desk and desk.busy_for))
 
@@ -173,7 +173,9 @@ def words_of(text: str) -> list[str]:
 def printed(screen: Screen) -> str:
     """What the command on the last line prints, in the width of the page."""
     args = shlex.split(screen.command)[1:]
-    result = calc(*args, "--color", "never" if screen.app.no_color else "always", columns=screen.app.live.page.room)
+    result = calc(
+        *args, "--color", "never" if screen.app.no_color else "always", columns=screen.app.live.page.measure.width
+    )
     assert result.status == 0, result.err
     blocks = re.sub(r"\x1b\[[\d;]*m", "", result.out).split("\n\n")
     # On a screen the results stand first.

@@ -443,7 +443,7 @@ def test_the_page_is_as_wide_as_the_window_lets_it_be() -> None:
             for size in ((200, 60), (40, 12), (80, 24)):
                 await screen.pilot.resize_terminal(*size)
                 await screen.settle()
-                rooms.append(screen.app.live.page.room)
+                rooms.append(screen.app.live.page.measure.width)
                 assert shows_what_its_command_prints(screen)
             assert rooms[0] > rooms[2] > rooms[1] > 30
             assert screen.page == first
@@ -455,13 +455,13 @@ def test_a_narrow_window_shows_the_page_alone_and_the_form_on_demand() -> None:
     async def scene() -> None:
         async with opening(size=(50, 20)) as screen:
             assert not screen.app.live.form.display
-            assert screen.app.live.page.room > 40
+            assert screen.app.live.page.measure.width > 40
             await screen.press("e")
             assert screen.app.live.form.display
             assert shows_what_its_command_prints(screen)
             await screen.press("escape", "f")
             assert not screen.app.live.form.display
-            assert words_of(screen.page) == words_of(calc("shapes", columns=screen.app.live.page.room).out)
+            assert words_of(screen.page) == words_of(calc("shapes", columns=screen.app.live.page.measure.width).out)
 
     played(scene())
 

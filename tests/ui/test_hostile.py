@@ -6,11 +6,13 @@ import os
 import shlex
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from textual.widgets import Input, Static
 
+from rnn_calc.ui import app
 from rnn_calc.ui.calculator import Calculator, Reply
 from rnn_calc.ui.screens import Save
 from tests.ui.children import children
@@ -46,6 +48,24 @@ async def asked_where(screen: Screen, path: Path | str) -> Save:
     return asking
 
 
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """What the processes that save have to say, which is held back until it is called: they are too quick to be met."""
+    held: list[Callable[[], None]] = []
+
+    class Slow(Calculator):
+        def attach(
+            self,
+            deliver: Callable[[Reply], None],
+            post: Callable[[Callable[[], None]], object],
+            later: Callable[[float, Callable[[], None]], object],
+        ) -> None:
+            super().attach(lambda reply: held.append(partial(deliver, reply)), post, later)
+
+    monkeypatch.setattr(app, "Calculator", Slow)
+    return held
+
+
 def problem(asking: Save) -> str:
     return str(asking.query_one("#problem", Static).content)
 
@@ -62,7 +82,9 @@ def test_enter_twice_saves_once_and_closes_the_question(tmp_path: Path) -> None:
     played(scene())
 
 
-def test_a_file_is_saved_though_the_question_was_closed_and_another_thing_asked(tmp_path: Path) -> None:
+def test_a_file_is_saved_though_the_question_was_closed_and_another_thing_asked(
+    tmp_path: Path, held: list[Callable[[], None]]
+) -> None:
     async def scene() -> None:
         async with opening(tab="trace") as screen:
             for name in ("first.svg", "second.json"):
@@ -71,20 +93,27 @@ def test_a_file_is_saved_though_the_question_was_closed_and_another_thing_asked(
                 await screen.until(lambda asking=asking: "saving" in problem(asking), "the beginning")  # type: ignore[misc]
                 screen.strike("escape")
                 await screen.until(lambda: not isinstance(screen.app.screen, Save), "the question closed")
+            await screen.until(lambda: len(held) == 2, "both files")
+            for told in held:
+                told()
+            await screen.until(lambda: not screen.app._saving, "word of both")
             await screen.tab("quiz")
-            await screen.until(lambda: len(list(tmp_path.iterdir())) == 2 and not screen.app._saving, "both files")
             assert {path.name for path in tmp_path.iterdir()} == {"first.svg", "second.json"}
 
     played(scene())
 
 
-def test_why_nothing_was_saved_is_said_where_the_question_was_closed(tmp_path: Path) -> None:
+def test_why_nothing_was_saved_is_said_where_the_question_was_closed(
+    tmp_path: Path, held: list[Callable[[], None]]
+) -> None:
     async def scene() -> None:
         async with opening(tab="trace") as screen:
             asking = await asked_where(screen, tmp_path / "none" / "x.json")
             screen.strike("enter")
             await screen.until(lambda: "saving" in problem(asking), "the beginning")
             screen.strike("escape")
+            await screen.until(lambda: not isinstance(screen.app.screen, Save) and held, "the question closed")
+            held.pop()()
             await screen.until(lambda: "There is no folder" in screen.message, "word of it")
             assert screen.is_error
 
