@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rnn_calc.commands.options import NetworkOptions
 from rnn_calc.commands.run_options import ScalingOptions, WeightOptions
-from rnn_calc.ui.command import opened
 from rnn_calc.ui.session import Session
+from tests.ui.driving import opening
 
 ROOT = Path(__file__).parent.parent.parent
 PICTURE = ROOT / "docs" / "ui.svg"
@@ -21,11 +21,10 @@ SESSION = Session(NetworkOptions(d_h="16"), WeightOptions(init="orthogonal"), sc
 
 
 async def drawn(session: Session, tab: str, width: int, height: int) -> str:
-    """The screen as it opens."""
-    app = opened(session, tab, width)
-    async with app.run_test(size=(width, height)) as pilot:
-        await pilot.pause()
-        return app.export_screenshot()
+    """The screen as it opens, once its keys stand there too."""
+    async with opening(session, tab=tab, size=(width, height)) as screen:
+        await screen.until(lambda: "copy&#160;command" in screen.app.export_screenshot(), "the keys")
+        return screen.app.export_screenshot()
 
 
 def test_the_picture_of_the_screen_is_what_the_command_beside_it_opens() -> None:
