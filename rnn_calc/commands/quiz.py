@@ -11,11 +11,11 @@ from rnn_calc.commands.answer import Answer
 from rnn_calc.commands.options import FILES, OutputOptions, Values, size_option, takes_groups, text_option
 from rnn_calc.commands.setup import choose, destination_of
 from rnn_calc.core.errors import UsageError, listed
+from rnn_calc.quiz.quiz import QUESTIONS
 
 if TYPE_CHECKING:
     from rnn_calc.quiz.listing import Quiz
 
-_QUESTIONS = 10
 _LARGEST_DRAWN_SEED = 10**6
 # A question states its numbers with so many digits; with fewer it would be another question.
 _DIGITS = 4
@@ -39,7 +39,7 @@ def command(
         size_option("--level", text="1, 2 or 3: how hard. [all of them]"),
         Values("quiz.quiz", "LEVELS"),
     ] = None,
-    questions: Annotated[int, typer.Option("--questions", "-n", help="How many questions.", metavar="N")] = _QUESTIONS,
+    questions: Annotated[int, typer.Option("--questions", "-n", help="How many questions.", metavar="N")] = QUESTIONS,
     seed: Annotated[
         int | None, size_option("--seed", "-s", text="The same seed is the same quiz. [another one each time]")
     ] = None,
@@ -95,7 +95,7 @@ def _quiz(named: tuple[str, ...], level: int | None, questions: int, seed: int |
     Raises: UsageError for a topic or a level that does not exist, and for too few or too many questions.
     """
     from rnn_calc.quiz.listing import Quiz
-    from rnn_calc.quiz.quiz import TOPICS, make_quiz
+    from rnn_calc.quiz.quiz import TOPICS, make_quiz, quiz_command
     from rnn_calc.show.document import AGAIN
 
     words = [word.strip() for names in named for word in names.split(",")]
@@ -104,12 +104,9 @@ def _quiz(named: tuple[str, ...], level: int | None, questions: int, seed: int |
         from secrets import randbelow
 
         seed = randbelow(_LARGEST_DRAWN_SEED)
-    again = [f"{AGAIN}rnncalc quiz", f"--seed {seed}"]
-    again += [f"--topic {','.join(topics)}"] if topics else []
-    again += [f"--level {level}"] if level is not None else []
-    again += [f"--questions {questions}"] if questions != _QUESTIONS else []
+    again = quiz_command(seed, ",".join(topics), "" if level is None else str(level), questions)
     chosen = tuple(name for name in TOPICS if name in topics or not topics)
-    return Quiz(make_quiz(seed, questions, chosen, level), seed, chosen, level, " ".join(again))
+    return Quiz(make_quiz(seed, questions, chosen, level), seed, chosen, level, f"{AGAIN}{again}")
 
 
 def _write_worksheet(quiz: Quiz, path: str, output: OutputOptions, precision: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from importlib import import_module
+from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from rnn_calc.core.errors import UsageError, did_you_mean, listed, quoted
@@ -18,6 +19,8 @@ LEVELS = (1, 2, 3)
 
 # A class is done with far fewer.
 MOST_QUESTIONS = 10_000
+# What a quiz has that nobody says a number for.
+QUESTIONS = 10
 
 
 class Topic(NamedTuple):
@@ -85,6 +88,15 @@ def question_at(seed: int, number: int, topics: Iterable[str] = tuple(TOPICS), l
     rng = stream(1, number)
     drawn = int(rng.choice(LEVELS))
     return topic.make(rng, level or drawn)
+
+
+def quiz_command(seed: int, topics: str, level: str, questions: int) -> str:
+    """The command that asks the same questions; `topics` and `level` as they are typed, empty where all are meant."""
+    words = ["rnncalc quiz", f"--seed {seed}"]
+    words += [f"--topic {quote(topics)}"] if topics else []
+    words += [f"--level {quote(level)}"] if level else []
+    words += [f"--questions {questions}"] if questions != QUESTIONS else []
+    return " ".join(words)
 
 
 def _checked(names: tuple[str, ...], level: int | None) -> tuple[str, ...]:

@@ -125,6 +125,11 @@ class Calc(App[None]):
         """Whether the quiz is in front."""
         return self.screen_stack[0].has_class("quiz")
 
+    @property
+    def front(self) -> Live | QuizPanel:
+        """Which of them is seen."""
+        return self.quiz if self.is_quiz else self.live
+
     # Tabs
 
     def on_tabs_tab_activated(self, event: Tabs.TabActivated) -> None:
@@ -225,7 +230,7 @@ class Calc(App[None]):
     def action_edit(self) -> None:
         """Back to the form."""
         self._show_form(True)
-        (self.quiz if self.is_quiz else self.live).focus_form()
+        self.front.focus_form()
 
     def action_form(self) -> None:
         """Show or hide the form."""
@@ -235,7 +240,7 @@ class Calc(App[None]):
         self.set_class(not is_shown, "-no-form")
         if not is_shown and isinstance(self.screen_stack[0].focused, Entry):
             # What is typed must not go where nobody sees it.
-            (self.quiz if self.is_quiz else self.live).page.focus()
+            self.front.page.focus()
 
     def action_dark(self) -> None:
         """Light or dark."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from secrets import randbelow
-from shlex import quote
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -14,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Label
 
-from rnn_calc.quiz.quiz import LEVELS, TOPICS
+from rnn_calc.quiz.quiz import LEVELS, QUESTIONS, TOPICS, quiz_command
 from rnn_calc.show.document import Layout
 from rnn_calc.ui.calculator import Reply
 from rnn_calc.ui.fields import Field
@@ -74,11 +73,7 @@ class QuizPanel(Horizontal):
     @property
     def command_line(self) -> str:
         """The command that asks the same questions."""
-        words = ["rnncalc quiz", f"--seed {self.seed}"]
-        words += [f"--topic {quote(self.topic)}"] if self.topic else []
-        words += [f"--level {quote(self.level)}"] if self.level else []
-        words += [f"--questions {self.number}"] if self.number > 10 else []
-        return " ".join(words)
+        return quiz_command(self.seed, self.topic, self.level, max(QUESTIONS, self.number))
 
     def start(self, consult: Consult) -> None:
         """The first question, unless there is one already."""
